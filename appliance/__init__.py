@@ -1,0 +1,1 @@
+"""Dragoman: an on-premises telephone interpreter."""

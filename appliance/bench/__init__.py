@@ -1,0 +1,1 @@
+"""What this box can carry: benchmarks that print a machine, measurements and targets."""

@@ -1,0 +1,1 @@
+"""The demo call: a private Asterisk, two softphones, and a report of what was heard."""

@@ -1,0 +1,1 @@
+"""Recognition, translation and synthesis behind three protocols."""

@@ -1,0 +1,1 @@
+"""Frames between processes: shared memory, rings, and the messages in them."""

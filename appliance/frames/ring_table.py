@@ -1,0 +1,24 @@
+"""The rings of the appliance: who writes each, who reads it, how long it remembers."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class RingKind:
+    """One kind of ring; there is one ring of it per leg, lane or process, or a single one."""
+
+    name: str
+    writer: str  # process name; "*": the process that the ring is named after
+    reader: str
+    slots: int  # a power of two
+    per: Literal["leg", "lane", "process", "box"]
+
+
+RINGS = (
+    RingKind("uplink", writer="rtp", reader="asr", slots=512, per="leg"),  # 10.24 s: also the replay buffer
+    RingKind("downlink", writer="tts", reader="rtp", slots=2048, per="lane"),  # 40.96 s: the longest utterance
+    RingKind("segments", writer="asr", reader="mt", slots=256, per="box"),
+    RingKind("translations", writer="mt", reader="tts", slots=256, per="box"),
+    RingKind("journal", writer="*", reader="watchdog", slots=256, per="process"),
+)

@@ -1,0 +1,47 @@
+"""The roster: the legs, lanes and booths in use right now. `calls` writes it, everyone reads it, nobody waits."""
+
+import msgspec
+
+
+class Address(msgspec.Struct, frozen=True):
+    """An IPv4 address and UDP port."""
+
+    host: str
+    port: int
+
+
+class Leg(msgspec.Struct, frozen=True):
+    """One person's side of a call. `place` is the index of its uplink ring; `call` counts the uses of that place."""
+
+    place: int
+    call: int
+    room: str
+    language: str
+    ear: Address | None  # where Asterisk sends this leg's speech from; None until the ear is there
+
+
+class Booth(msgspec.Struct, frozen=True):
+    """One language spoken into one room; `address` is where Asterisk listens for it."""
+
+    place: int
+    room: str
+    language: str
+    address: Address | None
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """One leg's speech into one language. `place` is the index of its downlink ring."""
+
+    place: int
+    call: int  # counts the uses of the place
+    leg: int  # place of the speaker's leg
+    target_language: str
+    booth: int  # place of the booth that speaks it
+
+
+class Roster(msgspec.Struct, frozen=True):
+    """Everything in use. Places are unique within each tuple."""
+
+    legs: tuple[Leg, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    booths: tuple[Booth, ...] = ()

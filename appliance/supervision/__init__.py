@@ -1,0 +1,1 @@
+"""Processes: which exist, how they start, live, are judged and end."""

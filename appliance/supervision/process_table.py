@@ -1,0 +1,28 @@
+"""The processes of the appliance: what each reads and writes, and how long it may take."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process: `module` has its `main(ctx)`; deadlines in seconds."""
+
+    name: str
+    module: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    ready_s: float  # from spawn to ready
+    heartbeat_s: float  # between two turns of its work loop
+    busy_s: float = 0.0  # inside one engine call; 0: it makes none
+    owns_sockets: tuple[str, ...] = ()  # sockets the watchdog opened and hands down
+
+
+WATCHDOG = Process("watchdog", "procs.watchdog", reads=("journal",), writes=(), ready_s=5, heartbeat_s=2)
+
+WORKERS = (
+    Process("rtp", "procs.rtp", ("downlink",), ("uplink",), ready_s=5, heartbeat_s=0.2, owns_sockets=("media",)),
+    Process("asr", "procs.asr", ("uplink",), ("segments",), ready_s=120, heartbeat_s=2, busy_s=15),
+    Process("mt", "procs.mt", ("segments",), ("translations",), ready_s=60, heartbeat_s=2, busy_s=5),
+    Process("tts", "procs.tts", ("translations",), ("downlink",), ready_s=120, heartbeat_s=2, busy_s=30),
+    Process("calls", "procs.calls", (), (), ready_s=10, heartbeat_s=2),
+)

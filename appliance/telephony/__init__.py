@@ -1,0 +1,1 @@
+"""Asterisk: its REST interface, its configuration, and the rooms and legs of a call."""
