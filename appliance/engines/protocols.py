@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.float32]  # mono, −1 … 1
+Samples = NDArray[np.float32]  # mono, in -1 … 1
 
 
 class EngineError(Exception):
