@@ -1,0 +1,25 @@
+# make lists what there is; make demo and make test set everything up first.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench clean
+RUN := .venv/bin
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## everything a fresh Debian 12 needs: packages, environment, models, Asterisk
+	@bash image/provision.sh
+
+demo: setup ## a real call between two softphones, interpreted both ways; results in demo-out/
+	@$(RUN)/dragoman demo
+
+test: setup lint ## every test, the real calls included
+	@$(RUN)/pytest
+
+lint: setup ## style, types and the rules of the house
+	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --quiet --check . && $(RUN)/mypy --no-error-summary && $(RUN)/lint-imports
+
+bench: setup ## what this machine can carry
+	@$(RUN)/dragoman bench ring && $(RUN)/dragoman bench rtp
+
+clean: ## forget the environment and the build; the cache of models and Asterisk stays
+	@rm -rf .venv build demo-out

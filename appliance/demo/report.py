@@ -1,0 +1,122 @@
+"""The report of a call: what each person said, what the other heard of it, and how long every stage took."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import quantiles
+
+import msgspec
+
+from appliance.frames.messages import FirstAudio, JournalEntry, Spoken, Translation
+from appliance.units import NS_PER_MS
+
+
+class Utterance(msgspec.Struct, frozen=True):
+    """One segment in one lane; `…_ms` instants count from the start of the call. None: it never got that far."""
+
+    leg: int
+    source_language: str
+    target_language: str
+    text: str
+    translation: str
+    speech_start_ms: float
+    speech_end_ms: float
+    asr_ms: float
+    mt_ms: float
+    tts_first_ms: float | None = None
+    first_audio_ms: float | None = None
+    chain_latency_ms: float | None = None
+
+
+class Percentiles(msgspec.Struct, frozen=True):
+    """Median and 95th percentile in ms; None where nothing was measured."""
+
+    p50: float | None
+    p95: float | None
+
+
+class FrameCounts(msgspec.Struct, frozen=True):
+    """20 ms frames that crossed the box during the call."""
+
+    uplink: int
+    downlink: int
+    dropped: int
+
+
+class CallReport(msgspec.Struct, frozen=True):
+    """Everything `report.json` holds."""
+
+    ok: bool
+    problems: list[str]
+    utterances: list[Utterance]
+    chain_latency_ms: Percentiles
+    chain_latency_by_lane_ms: dict[str, Percentiles]
+    frames: FrameCounts
+    heard: dict[str, str]  # leg → WAV of what its phone received
+    heard_text: dict[str, str]  # leg → that WAV, transcribed
+    heard_share: dict[str, float]  # leg → part of the translations' words found in it
+
+
+def percentiles(values: Iterable[float]) -> Percentiles:
+    """Median and 95th percentile, by linear interpolation."""
+    known = sorted(values)
+    if not known:
+        return Percentiles(None, None)
+    if len(known) == 1:
+        return Percentiles(known[0], known[0])
+    cuts = quantiles(known, n=20, method="inclusive")
+    return Percentiles(round(cuts[9], 1), round(cuts[18], 1))
+
+
+def utterances(entries: Iterable[JournalEntry], call_start_ns: int) -> list[Utterance]:
+    """Join the journal's entries on lane and seq_num, in the order in which people spoke."""
+    translations: dict[tuple[int, int], Translation] = {}
+    spoken: dict[tuple[int, int], Spoken] = {}
+    first_audio: dict[tuple[int, int], FirstAudio] = {}
+    for entry in entries:
+        match entry:
+            case Translation():
+                translations[entry.lane, entry.seq_num] = entry
+            case Spoken():
+                spoken[entry.lane, entry.seq_num] = entry
+            case FirstAudio():
+                first_audio.setdefault((entry.lane, entry.seq_num), entry)
+    ordered = sorted(translations.items(), key=lambda item: item[1].source.start_ns)
+    return [_utterance(entry, spoken.get(key), first_audio.get(key), call_start_ns) for key, entry in ordered]
+
+
+def _utterance(entry: Translation, spoken: Spoken | None, first: FirstAudio | None, call_start_ns: int) -> Utterance:
+    source = entry.source
+    return Utterance(
+        leg=source.leg,
+        source_language=source.language,
+        target_language=entry.target_language,
+        text=source.text,
+        translation=entry.text,
+        speech_start_ms=_since_ms(source.start_ns, call_start_ns),
+        speech_end_ms=_since_ms(source.end_ns, call_start_ns),
+        asr_ms=round(source.asr_ms, 1),
+        mt_ms=round(entry.mt_ms, 1),
+        tts_first_ms=round(spoken.tts_first_ms, 1) if spoken else None,
+        first_audio_ms=_since_ms(first.sent_ns, call_start_ns) if first else None,
+        chain_latency_ms=round(first.chain_ns / NS_PER_MS, 1) if first else None,
+    )
+
+
+def _since_ms(instant_ns: int, start_ns: int) -> float:
+    return round((instant_ns - start_ns) / NS_PER_MS, 1)
+
+
+def latency_by_lane(spoken: Iterable[Utterance]) -> dict[str, Percentiles]:
+    """Chain latency per direction, "en → pt-br"."""
+    lanes: dict[str, list[float]] = {}
+    for utterance in spoken:
+        if utterance.chain_latency_ms is not None:
+            lanes.setdefault(f"{utterance.source_language} → {utterance.target_language}", []).append(
+                utterance.chain_latency_ms
+            )
+    return {lane: percentiles(values) for lane, values in lanes.items()}
+
+
+def write(report: CallReport, path: Path) -> None:
+    """Write the report as JSON for people and machines."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
