@@ -1,8 +1,21 @@
 """The configuration: one typed `appliance.toml`. Only this module reads the environment."""
 
+import os
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
+
+from appliance.toml_shape import convert, shape_problems, shown
+
+LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)  # RFC 5646, as much as telephony needs
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # goes into file names, and into Asterisk's sections
+CODECS = ("g722", "alaw", "ulaw", "opus", "slin16", "gsm")
+MAX_LEGS = 512
+PLACES = (Path("appliance.toml"), Path("/etc/dragoman/appliance.toml"))
 
 
 class AsteriskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,9 +43,9 @@ class MediaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which engine does what; "*" stands for every other language."""
 
-    recognizers: dict[str, str] = {"en": "whisper-tiny-en", "*": "whisper-base"}
+    recognizers: dict[str, str] = msgspec.field(default_factory=lambda: {"en": "whisper-tiny-en", "*": "whisper-base"})
     translator: str = "bergamot"
-    synthesizers: dict[str, str] = {"en": "piper", "pt-br": "kokoro"}
+    synthesizers: dict[str, str] = msgspec.field(default_factory=lambda: {"en": "piper", "pt-br": "kokoro"})
     threads: int = 2
     endpoint_ms: int = 400
 
@@ -84,3 +97,160 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ConfigError(Exception):
     """The configuration cannot be used; the message is one sentence: what, where, what to do."""
+
+
+def default_path() -> Path:
+    """Where the configuration is when nobody says: $DRAGOMAN_CONFIG, else ./appliance.toml, else /etc/dragoman."""
+    if named := os.environ.get("DRAGOMAN_CONFIG"):
+        return Path(named)
+    return next((place for place in PLACES if place.exists()), PLACES[0])
+
+
+def notify_socket() -> str:
+    """Where the service manager listens (sd_notify(3)); empty when there is none."""
+    return os.environ.get("NOTIFY_SOCKET", "")
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file; secrets it leaves out come from the environment.
+
+    Language tags come out in lower case, `~` in paths is replaced. Raises ConfigError with one line for each problem.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"cannot read the configuration {path}: {reason}; name another one with --config") from None
+    config = parse(text, path.name)
+    password = config.asterisk.ari_password or os.environ.get("DRAGOMAN_ARI_PASSWORD", "")
+    return msgspec.structs.replace(
+        config,
+        cache_dir=config.cache_dir.expanduser(),
+        asterisk=msgspec.structs.replace(config.asterisk, ari_password=password),
+    )
+
+
+def parse(text: str, name: str) -> Config:
+    """Read the text of a configuration file called `name`. Raises ConfigError with one line for each problem."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: this is not valid TOML: {error}") from None
+    _refuse(name, shape_problems(Config, values, ""))
+    config: Config = convert(values, Config)
+    _refuse(name, rule_problems(config))
+    return _with_lower_case_languages(config)
+
+
+def _refuse(name: str, problems: Iterable[str]) -> None:
+    if lines := [f"{name}: {problem}" for problem in problems]:
+        raise ConfigError("\n".join(lines))
+
+
+def rule_problems(config: Config) -> Iterator[str]:
+    """What is wrong with a configuration whose types are right."""
+    yield from _name_problems(config)
+    yield from _number_problems(config)
+    yield from _engine_problems(config.engines)
+    for place, route in enumerate(config.routes):
+        yield from _route_problems(route, f"routes[{place}]", config)
+
+
+def _name_problems(config: Config) -> Iterator[str]:
+    if not NAME.fullmatch(config.instance):
+        yield f"instance: {shown(config.instance)} cannot be part of a file name; use letters, digits, _ and -"
+    named = [("phones", phone.name) for phone in config.phones] + [("trunks", trunk.name) for trunk in config.trunks]
+    for table, name in named:
+        if not NAME.fullmatch(name):
+            yield f"{table}: {shown(name)} cannot be a name; use letters, digits, _ and -"
+    for name in _repeated(name for _, name in named):
+        yield f"phones and trunks: {shown(name)} is there more than once; each needs a name of its own"
+    for number in _repeated(route.number for route in config.routes):
+        yield f"routes: number {shown(number)} is there more than once; a number leads to one place"
+    for table, codecs in [("phones", p.codecs) for p in config.phones] + [("trunks", t.codecs) for t in config.trunks]:
+        for codec in codecs:
+            if codec not in CODECS:
+                yield f"{table}: codec {shown(codec)} is not known; there are {', '.join(CODECS)}"
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _number_problems(config: Config) -> Iterator[str]:
+    asterisk, media = config.asterisk, config.media
+    ranges: tuple[tuple[str, int, int, int], ...] = (
+        ("max_legs", config.max_legs, 2, MAX_LEGS),
+        ("max_lanes", config.max_lanes, 2, MAX_LEGS * 4),
+        ("asterisk.sip_port", asterisk.sip_port, 1, 65_535),
+        ("asterisk.rtp_first_port", asterisk.rtp_first_port, 1024, 65_535),
+        ("asterisk.rtp_last_port", asterisk.rtp_last_port, 1024, 65_535),
+        ("media.port", media.port, 1024, 65_535),
+        ("media.prefill_frames", media.prefill_frames, 0, 50),
+        ("media.jitter_frames", media.jitter_frames, 0, 50),
+        ("engines.threads", config.engines.threads, 1, 256),
+        ("engines.endpoint_ms", config.engines.endpoint_ms, 100, 5000),
+        *((f"trunks[{place}].port", trunk.port, 1, 65_535) for place, trunk in enumerate(config.trunks)),
+    )
+    for path, value, least, most in ranges:
+        if not least <= value <= most:
+            yield f"{path}: {value} is out of range; write a number from {least} to {most}"
+    if config.max_lanes < config.max_legs:
+        yield f"max_lanes: {config.max_lanes} is too few for {config.max_legs} legs; write at least {config.max_legs}"
+    if asterisk.rtp_first_port >= asterisk.rtp_last_port:
+        yield "asterisk.rtp_last_port: must be greater than rtp_first_port; each call needs two ports"
+    if asterisk.rtp_first_port <= media.port <= asterisk.rtp_last_port:
+        yield f"media.port: {media.port} is one of Asterisk's own RTP ports; take one outside rtp_first_port … rtp_last_port"
+    if not asterisk.ari_url.startswith(("http://", "https://")):
+        yield f"asterisk.ari_url: {shown(asterisk.ari_url)} is not a web address; write one like http://127.0.0.1:8088"
+
+
+def _engine_problems(engines: EnginesConfig) -> Iterator[str]:
+    for table, chosen in (("recognizers", engines.recognizers), ("synthesizers", engines.synthesizers)):
+        for language in chosen:
+            if language != "*":
+                yield from _language_problems(language, f"engines.{table}")
+
+
+def _route_problems(route: Route, path: str, config: Config) -> Iterator[str]:
+    if not re.fullmatch(r"[0-9*#+]+", route.number):
+        yield f"{path}.number: {shown(route.number)} cannot be dialled; use digits, *, # and +"
+    if not 5 <= route.ring_s <= 600:
+        yield f"{path}.ring_s: {route.ring_s} is out of range; write a number from 5 to 600"
+    yield from _language_problems(route.caller_language, f"{path}.caller_language")
+    yield from _language_problems(route.callee_language, f"{path}.callee_language")
+    yield from _callee_problems(route.callee, f"{path}.callee", config)
+
+
+def _language_problems(language: str, path: str) -> Iterator[str]:
+    if not LANGUAGE_TAG.fullmatch(language):
+        better = language.replace("_", "-")
+        advice = f'write "{better}"' if LANGUAGE_TAG.fullmatch(better) else 'write one like "en" or "pt-BR"'
+        yield f"{path}: {shown(language)} is not a language tag; {advice}"
+
+
+def _callee_problems(callee: str, path: str, config: Config) -> Iterator[str]:
+    found = re.fullmatch(r"PJSIP/(?:([^@/\s]+)@)?([^@/\s]+)", callee)
+    if not found:
+        yield f'{path}: {shown(callee)} cannot be called; write "PJSIP/PHONE" or "PJSIP/NUMBER@TRUNK"'
+        return
+    number, name = found.groups()
+    known = {trunk.name for trunk in config.trunks} if number else {phone.name for phone in config.phones}
+    if name not in known:
+        kind = "trunk" if number else "phone"
+        yield f"{path}: there is no {kind} called {shown(name)}; add it under [[{kind}s]] or correct the name"
+
+
+def _with_lower_case_languages(config: Config) -> Config:
+    engines = msgspec.structs.replace(
+        config.engines,
+        recognizers={language.lower(): name for language, name in config.engines.recognizers.items()},
+        synthesizers={language.lower(): name for language, name in config.engines.synthesizers.items()},
+    )
+    routes = tuple(
+        msgspec.structs.replace(
+            route, caller_language=route.caller_language.lower(), callee_language=route.callee_language.lower()
+        )
+        for route in config.routes
+    )
+    return msgspec.structs.replace(config, engines=engines, routes=routes)

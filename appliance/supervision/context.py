@@ -1,0 +1,95 @@
+"""What a process is given to work with: its configuration, rings, vital signs, journal, and when to stop."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from appliance import clock
+from appliance.config import Config
+from appliance.frames.memory import Memory
+from appliance.frames.messages import JournalEntry, Segment, Translation
+from appliance.frames.ring import RingReader, RingWriter
+from appliance.frames.roster import Roster
+from appliance.frames.text import TextReader, TextWriter
+from appliance.log import Log
+from appliance.supervision.process_table import Process
+from appliance.supervision.vitals import Vitals
+from appliance.units import NS_PER_S
+
+RECORDS: dict[str, type[msgspec.Struct]] = {"segments": Segment, "translations": Translation}
+
+
+class Context:
+    """Passed to a process's `main`. `media_fd` is the UDP socket of all media, for the process that owns it."""
+
+    def __init__(self, process: Process, config: Config, memory: Memory, media_fd: int | None = None) -> None:
+        self.name = process.name
+        self.config = config
+        self.memory = memory
+        self.media_fd = media_fd
+        self.stopping = False
+        self.vitals = Vitals(memory.vitals(process.name))
+        self.log = Log(process.name, self.journal)
+        self._process = process
+        self._journal = TextWriter(memory.writer("journal", memory.place(process.name)))
+        self._roster = (-1, Roster())
+
+    def ready(self) -> None:
+        """Say that everything is loaded and warm. From now on the heartbeat has a deadline."""
+        self.vitals.ready()
+
+    def beat(self) -> None:
+        """Show that the work loop turns; for a process with a loop of its own."""
+        self.vitals.beat()
+
+    def turns(self, idle_s: float = 0.1) -> Iterator[None]:
+        """The work loop: each turn beats the heart, and ends in sleep until there is work or `idle_s` is over.
+
+        The loop ends when the process is told to stop.
+        """
+        doorbell = self.memory.doorbell(self.name)
+        while not self.stopping:
+            self.beat()
+            yield
+            self.beat()
+            if not self.stopping:
+                doorbell.wait(idle_s)
+
+    @contextmanager
+    def busy(self, limit_s: float | None = None) -> Iterator[None]:
+        """Mark one engine call; longer than `limit_s` (default: `busy_s` of the process table) counts as stuck."""
+        allowed_s = self._process.busy_s if limit_s is None else limit_s
+        outer_ns = self.vitals.busy_until_ns
+        self.vitals.busy_until_ns = clock.now_ns() + int(allowed_s * NS_PER_S)
+        try:
+            yield
+        finally:
+            self.beat()
+            self.vitals.busy_until_ns = outer_ns
+
+    def reader(self, ring: str, index: int = 0) -> RingReader:
+        """The reading end of a ring of frames."""
+        return self.memory.reader(ring, index)
+
+    def writer(self, ring: str, index: int = 0) -> RingWriter:
+        """The writing end of a ring of frames."""
+        return self.memory.writer(ring, index)
+
+    def text_reader(self, ring: str, index: int = 0) -> TextReader:
+        """The reading end of a ring of messages."""
+        return TextReader(self.memory.reader(ring, index), RECORDS[ring])
+
+    def text_writer(self, ring: str, index: int = 0) -> TextWriter:
+        """The writing end of a ring of messages."""
+        return TextWriter(self.memory.writer(ring, index))
+
+    def roster(self) -> Roster:
+        """Legs, lanes and booths in use; read again only when they have changed."""
+        if self.memory.roster_version != self._roster[0]:
+            self._roster = self.memory.read_roster()
+        return self._roster[1]
+
+    def journal(self, entry: JournalEntry) -> None:
+        """Put an entry into this process's journal, which the watchdog writes out. Never blocks."""
+        self._journal.write(entry)

@@ -1,0 +1,143 @@
+"""One process's row of vital signs in shared memory: is it alive, is it ready, what has it counted.
+
+A row is 64 words of 64 bits. Each word has one writer, the watchdog or the process itself, so no lock is needed.
+"""
+
+from enum import IntEnum
+
+from appliance import clock
+
+WORDS = 64
+FIRST_COUNTER = 16
+
+# The words before the counters. The watchdog writes the first four, the process the others.
+PID, STATE, SPAWNED_NS, EXITS, READY_NS, HEARTBEAT_NS, BUSY_UNTIL_NS = range(7)
+
+# What processes count or measure. A restart does not reset them. Append yours at the end: the position is the address.
+COUNTERS = (
+    "packets_in",
+    "packets_out",
+    "frames_in",
+    "frames_out",
+    "strangers",  # packets from an address that nobody expects
+    "garbage",  # packets that are no RTP, or not the RTP we asked for
+    "concealed_frames",
+    "dropped_frames",
+    "dropped_messages",
+    "tick_late_us",
+    "tick_late_max_us",
+    "lag_ms",
+    "utterances",
+    "segments",
+    "translations",
+    "engine_errors",
+    "calls",
+    "reconnects",
+)
+_WORD_OF = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}
+assert FIRST_COUNTER + len(COUNTERS) <= WORDS
+
+
+class State(IntEnum):
+    """What the watchdog makes of a process."""
+
+    STOPPED = 0
+    STARTING = 1
+    UP = 2
+    LATE = 3
+    STUCK = 4  # being killed
+    WAITING = 5  # exited, to be restarted after its backoff
+    CIRCUIT_OPEN = 6  # exited too often: tried again now and then
+    STOPPING = 7
+
+
+class Vitals:
+    """Reads and writes one row.
+
+    `words`: 64 unsigned 64-bit words, a memoryview over shared memory or any other mutable sequence.
+    """
+
+    def __init__(self, words: "memoryview[int] | list[int]") -> None:
+        self._words = words
+
+    @property
+    def pid(self) -> int:
+        """Process id of the last spawn; 0 before the first."""
+        return self._words[PID]
+
+    @property
+    def state(self) -> State:
+        """As the watchdog last judged it."""
+        return State(self._words[STATE])
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._words[STATE] = state
+
+    @property
+    def spawned_ns(self) -> int:
+        """When the running process was spawned."""
+        return self._words[SPAWNED_NS]
+
+    @property
+    def exits(self) -> int:
+        """How often this process has ended without being told to."""
+        return self._words[EXITS]
+
+    @exits.setter
+    def exits(self, count: int) -> None:
+        self._words[EXITS] = count
+
+    @property
+    def ready_ns(self) -> int:
+        """When it reported ready; 0: not yet."""
+        return self._words[READY_NS]
+
+    @property
+    def heartbeat_ns(self) -> int:
+        """The last turn of its work loop."""
+        return self._words[HEARTBEAT_NS]
+
+    @property
+    def busy_until_ns(self) -> int:
+        """Deadline of the engine call it is in; 0: it is in none."""
+        return self._words[BUSY_UNTIL_NS]
+
+    @busy_until_ns.setter
+    def busy_until_ns(self, deadline_ns: int) -> None:
+        self._words[BUSY_UNTIL_NS] = deadline_ns
+
+    def begin(self, now_ns: int) -> None:
+        """Forget the dead predecessor: nothing runs yet, so nobody else writes to this row."""
+        self._words[READY_NS] = self._words[HEARTBEAT_NS] = self._words[BUSY_UNTIL_NS] = 0
+        self._words[SPAWNED_NS] = now_ns
+        self.state = State.STARTING
+
+    def spawned(self, pid: int) -> None:
+        """Note who it is."""
+        self._words[PID] = pid
+
+    def beat(self) -> None:
+        """The work loop turned once more."""
+        self._words[HEARTBEAT_NS] = clock.now_ns()
+
+    def ready(self) -> None:
+        """Warmed up: from now on the heartbeat counts."""
+        self.beat()
+        self._words[READY_NS] = self._words[HEARTBEAT_NS]
+
+    def add(self, counter: str, amount: int = 1) -> None:
+        """Count. Raises KeyError for a name that is not in COUNTERS."""
+        self._words[_WORD_OF[counter]] += amount
+
+    def set(self, counter: str, value: float) -> None:
+        """Set a measurement, cut to a whole number, negative ones to 0."""
+        self._words[_WORD_OF[counter]] = max(0, int(value))
+
+    def get(self, counter: str) -> int:
+        """The present value."""
+        return self._words[_WORD_OF[counter]]
+
+    def counters(self) -> dict[str, int]:
+        """All that are not zero, by name."""
+        return {name: value for name in COUNTERS if (value := self.get(name))}
