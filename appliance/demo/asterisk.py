@@ -1,0 +1,184 @@
+"""A private Asterisk on loopback, run from the unpacked tree with its own dynamic loader."""
+
+import errno
+import random
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from appliance.config import Config
+from appliance.telephony.asterisk_config import Directories, render
+
+READY_S = 15.0
+STOP_S = 5.0
+MAX_SOCKET_PATH = 107  # sockaddr_un.sun_path without its final zero
+
+
+class AsteriskError(Exception):
+    """Asterisk cannot be run; the message is one sentence: what, where, what to do."""
+
+
+def asterisk_tree(config: Config) -> Path:
+    """The unpacked Asterisk. Raises AsteriskError if it is not there."""
+    tree = config.cache_dir.expanduser() / "asterisk-tree"
+    if not _loader(tree).exists():
+        raise AsteriskError(f"no Asterisk in {tree}: run make setup")
+    return tree
+
+
+def with_free_ports(config: Config, host: str = "127.0.0.1") -> Config:
+    """The same configuration on ports that nobody uses, so that several can run side by side."""
+    ari, sip, media = free_ports(3, host)
+    asterisk = msgspec.structs.replace(config.asterisk, ari_url=f"http://{host}:{ari}", sip_host=host, sip_port=sip)
+    return msgspec.structs.replace(
+        config, asterisk=asterisk, media=msgspec.structs.replace(config.media, host=host, port=media)
+    )
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """Ports that are free for TCP and UDP right now, even numbers.
+
+    They lie below the kernel's ephemeral range, so no outgoing connection takes one before its owner binds it.
+    """
+    found: list[int] = []
+    candidates = random.sample(range(16_000, 32_000, 2), 2_000)
+    while len(found) < count:
+        port = candidates.pop()
+        if _is_free(host, port):
+            found.append(port)
+    return found
+
+
+def _is_free(host: str, port: int) -> bool:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                return False
+    return True
+
+
+class PrivateAsterisk:
+    """One Asterisk of our own: configured from `config`, all its files below `directory`.
+
+    It ends with the thread that started it, whatever happens to that. A context manager: started inside, stopped after.
+    """
+
+    def __init__(self, tree: Path, directory: Path, config: Config) -> None:
+        self.log_path = directory / "asterisk.log"
+        self._tree = tree
+        self._config = config
+        self._etc = directory / "etc"
+        self._state = directory / "state"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id. Raises AsteriskError if it does not run."""
+        if self._process is None:
+            raise AsteriskError("this Asterisk has not been started")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Write the configuration, start, and return when ARI answers. Raises AsteriskError or ConfigError."""
+        self._write_configuration()
+        command = [str(_loader(self._tree)), "--library-path", self._library_path(), str(self._tree / "usr/sbin/asterisk")]
+        with self.log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*_dying_with_us(), *command, "-f", "-q", "-C", str(self._etc / "asterisk.conf")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End it, with all its calls. Returns when it is gone."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def command(self, text: str) -> str:
+        """What Asterisk's console says to `text`, e.g. "core show channels"."""
+        loader, library_path = str(_loader(self._tree)), self._library_path()
+        client = [loader, "--library-path", library_path, str(self._tree / "usr/sbin/asterisk")]
+        done = subprocess.run(
+            [*client, "-C", str(self._etc / "asterisk.conf"), "-rx", text], capture_output=True, text=True, timeout=10, check=False
+        )
+        return done.stdout
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _write_configuration(self) -> None:
+        for name in ("run", "lib", "log", "spool", "cache"):
+            (self._state / name).mkdir(parents=True, exist_ok=True)
+        console = self._state.absolute() / "run" / "asterisk.ctl"
+        if len(str(console)) > MAX_SOCKET_PATH:
+            raise AsteriskError(f"{console} is too long for a socket's name; choose a shorter folder")
+        modules = self._tree / "usr/lib/x86_64-linux-gnu/asterisk/modules"
+        render(self._config, self._etc, Directories(modules, self._tree / "usr/share/asterisk", self._state))
+
+    def _library_path(self) -> str:
+        return str(self._tree / "usr/lib/x86_64-linux-gnu")
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_S
+        while not _ari_answers(self._config):
+            if self._process is None or self._process.poll() is not None:
+                raise AsteriskError(f"Asterisk ended while starting: {self._last_words()} (see {self.log_path})")
+            if time.monotonic() > deadline:
+                raise AsteriskError(f"Asterisk was not ready after {READY_S:.0f} s (see {self.log_path})")
+            time.sleep(0.02)
+
+    def _last_words(self) -> str:
+        lines = self.log_path.read_text(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _loader(tree: Path) -> Path:
+    return tree / "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
+
+
+def _dying_with_us() -> list[str]:
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+
+
+def _ari_answers(config: Config) -> bool:
+    asterisk = config.asterisk
+    login = b64encode(f"{asterisk.ari_user}:{asterisk.ari_password}".encode()).decode()
+    request = urllib.request.Request(f"{asterisk.ari_url}/ari/asterisk/ping", headers={"Authorization": f"Basic {login}"})
+    try:
+        with urllib.request.urlopen(request, timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:  # URLError and HTTPError are OSErrors: not listening yet, or the module is not loaded yet
+        return False
