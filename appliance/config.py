@@ -67,6 +67,7 @@ class Trunk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int = 5060
     username: str = ""
     password: str = ""
+    registers: bool = False  # log in with username and password, as most carriers want
     codecs: tuple[str, ...] = ("g722", "alaw", "ulaw")
 
 
@@ -200,7 +201,7 @@ def _number_problems(config: Config) -> Iterator[str]:
     if asterisk.rtp_first_port >= asterisk.rtp_last_port:
         yield "asterisk.rtp_last_port: must be greater than rtp_first_port; each call needs two ports"
     if asterisk.rtp_first_port <= media.port <= asterisk.rtp_last_port:
-        yield f"media.port: {media.port} is one of Asterisk's own RTP ports; take one outside rtp_first_port … rtp_last_port"
+        yield f"media.port: {media.port} is one of Asterisk's own (rtp_first_port … rtp_last_port); take another"
     if not asterisk.ari_url.startswith(("http://", "https://")):
         yield f"asterisk.ari_url: {shown(asterisk.ari_url)} is not a web address; write one like http://127.0.0.1:8088"
 

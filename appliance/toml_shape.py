@@ -9,7 +9,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-KIND_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
+KIND_NAMES = {
+    str: "text; put it between quotes",
+    int: "a whole number; write digits only, without quotes",
+    float: "a number; write digits, without quotes",
+    bool: "a yes or no; write true or false, without quotes",
+    Path: "a path; put it between quotes",
+}
 
 
 def shape_problems(kind: Any, value: Any, path: str) -> Iterator[str]:

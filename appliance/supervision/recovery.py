@@ -57,12 +57,19 @@ def ladder_step(ladder: Ladder, steps_taken: int, elapsed_ns: int) -> Signals | 
 
 
 class Verdict(Enum):
-    """How a running process does."""
+    """How a running process does; the value says it in words."""
 
-    STARTING = "starting"
+    STARTING = "warming up"
     OK = "ok"
     LATE = "late"  # past half of its deadline
-    STUCK = "stuck"  # past its deadline
+    NOT_READY = "not ready in time"
+    SILENT = "no heartbeat"
+    BUSY_TOO_LONG = "busy past its deadline"
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a deadline of the process table is over: time for the kill ladder."""
+        return self in (Verdict.NOT_READY, Verdict.SILENT, Verdict.BUSY_TOO_LONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +83,12 @@ class Signs:
 
 
 def overdue(signs: Signs, process: Process, now_ns: int) -> Verdict:
-    """Judge a process by its vital signs against its deadlines in the process table."""
+    """Judge a running process by its vital signs against its deadlines in the process table."""
     if signs.busy_until_ns:
-        return Verdict.OK if now_ns <= signs.busy_until_ns else Verdict.STUCK
+        return Verdict.OK if now_ns <= signs.busy_until_ns else Verdict.BUSY_TOO_LONG
     if not signs.ready_ns:
-        return Verdict.STARTING if now_ns - signs.spawned_ns <= process.ready_s * NS_PER_S else Verdict.STUCK
+        return Verdict.STARTING if now_ns - signs.spawned_ns <= process.ready_s * NS_PER_S else Verdict.NOT_READY
     silent_ns = now_ns - signs.heartbeat_ns
     if silent_ns > process.heartbeat_s * NS_PER_S:
-        return Verdict.STUCK
+        return Verdict.SILENT
     return Verdict.LATE if silent_ns > process.heartbeat_s * NS_PER_S / 2 else Verdict.OK

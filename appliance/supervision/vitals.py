@@ -6,6 +6,7 @@ A row is 64 words of 64 bits. Each word has one writer, the watchdog or the proc
 from enum import IntEnum
 
 from appliance import clock
+from appliance.supervision.recovery import Signs
 
 WORDS = 64
 FIRST_COUNTER = 16
@@ -106,6 +107,10 @@ class Vitals:
     @busy_until_ns.setter
     def busy_until_ns(self, deadline_ns: int) -> None:
         self._words[BUSY_UNTIL_NS] = deadline_ns
+
+    def signs(self) -> Signs:
+        """What a verdict is made of, as it is now."""
+        return Signs(self.spawned_ns, self.ready_ns, self.heartbeat_ns, self.busy_until_ns)
 
     def begin(self, now_ns: int) -> None:
         """Forget the dead predecessor: nothing runs yet, so nobody else writes to this row."""

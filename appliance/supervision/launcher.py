@@ -1,0 +1,86 @@
+"""Starts a worker: a fresh interpreter, never a fork, with its sockets handed down and its output caught."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+
+from appliance.supervision.process_table import Process
+
+TABLE = "appliance.supervision.process_table"
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """What all workers of one appliance are started with.
+
+    `sockets`: those that processes own, by name; `table`: the module whose WORKERS they are rows of.
+    """
+
+    config_path: Path
+    sockets: dict[str, socket]
+    table: str = TABLE
+
+    def command(self, process: Process) -> list[str]:
+        """The command line of one worker."""
+        command = [sys.executable, "-u", "-m", "appliance.supervision.worker", process.name]
+        command += ["--config", str(self.config_path), "--table", self.table]
+        for name in process.owns_sockets:
+            command += [f"--{name}-fd", str(self.sockets[name].fileno())]
+        return command
+
+    def spawn(self, process: Process) -> "Spawned":
+        """Start one worker. Raises OSError when the machine has no room for it."""
+        read_end, write_end = os.pipe()
+        try:
+            popen = subprocess.Popen(
+                self.command(process),
+                stdin=subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=write_end,
+                pass_fds=[self.sockets[name].fileno() for name in process.owns_sockets],
+                start_new_session=True,  # Ctrl-C in the terminal is for the watchdog, which stops workers in order
+            )
+        except OSError:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        os.set_blocking(read_end, False)
+        return Spawned(popen, os.pidfd_open(popen.pid), Output(read_end))
+
+
+class Output:
+    """What a worker prints (a traceback, a stack dump, a library's complaint), line by line."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.ended = False  # nobody can write to it any more
+        self._rest = b""
+
+    def lines(self) -> list[str]:
+        """The lines that have arrived since the last call; an unfinished one waits for its end."""
+        try:
+            arrived = os.read(self.descriptor, 1 << 16)  # as much as a pipe holds
+        except BlockingIOError:
+            arrived = b""
+        else:
+            self.ended = not arrived
+        *lines, self._rest = (self._rest + (b"\n" if self.ended else arrived)).split(b"\n")
+        return [line.decode(errors="replace") for line in lines if line.strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """A worker that was started; `pidfd` becomes readable when it ends."""
+
+    popen: subprocess.Popen[bytes]
+    pidfd: int
+    output: Output
+
+    def close(self) -> None:
+        """Give the descriptors back, after the end."""
+        os.close(self.pidfd)
+        os.close(self.output.descriptor)

@@ -1,0 +1,42 @@
+"""The watchdog: owns the shared memory and the media socket, and keeps every other process alive."""
+
+import importlib
+import os
+from contextlib import closing
+from pathlib import Path
+
+from appliance import clock
+from appliance.config import load, notify_socket
+from appliance.frames.memory import Memory
+from appliance.log import JsonLines
+from appliance.supervision.child import Child
+from appliance.supervision.journals import Journals
+from appliance.supervision.launcher import TABLE, Launcher
+from appliance.supervision.notify import Notify
+from appliance.supervision.process_table import WATCHDOG
+from appliance.supervision.sockets import open_media_socket
+from appliance.supervision.supervisor import Supervisor
+from appliance.supervision.vitals import Vitals
+
+
+def main(config_path: Path, log_descriptor: int = 1, table: str = TABLE) -> None:
+    """Run the appliance until a signal ends it, with its log as JSON lines on `log_descriptor`.
+
+    Raises ConfigError, MemoryRefused or SocketRefused when it cannot start; nothing is left behind then.
+    """
+    config = load(config_path)
+    workers = importlib.import_module(table).WORKERS
+    memory = Memory.create(config)
+    try:
+        vitals = Vitals(memory.vitals(WATCHDOG.name))
+        vitals.begin(clock.now_ns())
+        vitals.spawned(os.getpid())
+        children = [Child(process, Vitals(memory.vitals(process.name))) for process in workers]
+        out = JsonLines(log_descriptor)
+        journals = Journals(memory, [child.name for child in children], vitals, out)
+        with open_media_socket(config.media) as media, closing(Notify(notify_socket())) as notify:
+            launcher = Launcher(config_path, {"media": media}, table)
+            vitals.ready()
+            Supervisor(children, launcher, vitals, out, journals.drain, notify).run()
+    finally:
+        memory.unlink()
