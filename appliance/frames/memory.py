@@ -12,7 +12,6 @@ import os
 import re
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -20,16 +19,12 @@ import msgspec
 import posix_ipc
 
 from appliance.frames import _ring
+from appliance.frames.layout import HEADER_BYTES, VITALS_BYTES, Layout, RingPlace, places
 from appliance.frames.ring import Board, Doorbell, RingReader, RingState, RingWriter
-from appliance.frames.ring_table import RINGS, RingKind
 from appliance.frames.roster import Roster, decode_roster, encode_roster
 
-VITALS_WORDS = 64
-
 _MAGIC = b"DRAGOMAN"
-_PAGE_BYTES = 4096
 _HEADER = struct.Struct("=8sQ")  # magic (written last), length of the Layout that follows
-_VITALS_BYTES = VITALS_WORDS * 8
 _SHM = Path("/dev/shm")
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -49,68 +44,6 @@ class Limits(Protocol):
     def max_lanes(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class RingPlace:
-    """Where one ring lies, and its bit on its reader's doorbell."""
-
-    offset: int
-    slots: int
-    reader: str
-    bit: int
-
-
-class Layout(msgspec.Struct, frozen=True):
-    """All that decides where things lie; stored in the header, so that whoever attaches computes the same."""
-
-    pid: int
-    max_legs: int
-    max_lanes: int
-    processes: tuple[str, ...]
-    bytes: int = 0  # of the whole segment: differs when another version of this program made it
-
-
-class Plan:
-    """Where everything lies: vitals and bells by process name, rings by name and index; `bytes` in all."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.board = _PAGE_BYTES
-        self.board_capacity = 4096 + 256 * (layout.max_legs + 2 * layout.max_lanes)
-        self.bytes = _round_up(self.board + _ring.board_bytes(self.board_capacity))
-        self.vitals = {name: self._take(_VITALS_BYTES) for name in layout.processes}
-        self.bells = {name: self._take(_ring.BELL_BYTES) for name in layout.processes}
-        self.rings: dict[tuple[str, int], RingPlace] = {}
-        self._bits = dict.fromkeys(layout.processes, 0)
-        for kind in RINGS:
-            for index in range(_count(kind, layout)):
-                self.rings[kind.name, index] = self._place(kind)
-
-    def _take(self, size: int) -> int:
-        offset = self.bytes
-        self.bytes = _round_up(offset + size)
-        return offset
-
-    def _place(self, kind: RingKind) -> RingPlace:
-        bit = self._bits[kind.reader]
-        self._bits[kind.reader] += 1
-        return RingPlace(self._take(_ring.ring_bytes(kind.slots)), kind.slots, kind.reader, bit)
-
-
-def _round_up(size: int, unit: int = 64) -> int:
-    return -(-size // unit) * unit
-
-
-def _count(kind: RingKind, layout: Layout) -> int:
-    match kind.per:
-        case "leg":
-            return layout.max_legs
-        case "lane":
-            return layout.max_lanes
-        case "process":
-            return len(layout.processes)
-        case "box":
-            return 1
-
-
 def free_shm_bytes() -> int:
     """Bytes that /dev/shm can still take."""
     state = os.statvfs(_SHM)
@@ -123,9 +56,9 @@ class Memory:
     def __init__(self, instance: str, segment: int, layout: Layout) -> None:
         self.instance = instance
         self.layout = layout
-        self._plan = Plan(layout)
+        self._places = places(layout)
         self._segment = segment
-        self._map = mmap.mmap(segment, self._plan.bytes)
+        self._map = mmap.mmap(segment, self._places.size_bytes)
         self._bells: dict[str, Doorbell] = {}
 
     @classmethod
@@ -141,11 +74,11 @@ class Memory:
             layout = _layout(limits, processes)
             _reserve(segment, layout, free_bytes())
             memory = cls(limits.instance, segment, layout)
+            memory._format()
         except BaseException:
             posix_ipc.unlink_shared_memory(_segment_name(limits.instance))
             os.close(segment)
             raise
-        memory._format()
         return memory
 
     @classmethod
@@ -160,7 +93,7 @@ class Memory:
             layout = _read_layout(segment)
             if layout is None:
                 raise MemoryRefused(f'dragoman "{instance}" is still starting; try again')
-            if layout.bytes != Plan(layout).bytes:
+            if layout.size_bytes != places(layout).size_bytes:
                 raise MemoryRefused(f'dragoman "{instance}" runs another version of this program; restart it')
             return cls(instance, segment, layout)
         except BaseException:
@@ -173,12 +106,12 @@ class Memory:
         Each writer made counts the ring's generation up. Raises ValueError when there is no such ring.
         """
         place = self._ring(ring, index)
-        return RingWriter(self._map, place.offset, self.doorbell(place.reader), place.bit)
+        return RingWriter(self._map, place.offset, self._bell_of(place), place.bit)
 
     def reader(self, ring: str, index: int | str = 0) -> RingReader:
         """The reading end of a ring, from its committed position on; for the ring's reader process only."""
         place = self._ring(ring, index)
-        return RingReader(self._map, place.offset, self.doorbell(place.reader), place.bit)
+        return RingReader(self._map, place.offset, self._bell_of(place), place.bit)
 
     def ring_state(self, ring: str, index: int | str = 0) -> RingState:
         """Head, depth and drops of a ring, for anyone to look at."""
@@ -186,33 +119,33 @@ class Memory:
 
     def rings(self) -> list[tuple[str, int]]:
         """Name and index of every ring."""
-        return list(self._plan.rings)
+        return list(self._places.rings)
 
     def doorbell(self, process: str) -> Doorbell:
         """The doorbell of `process`. Raises ValueError when there is no such process."""
         if process not in self._bells:
-            offset = self._row(self._plan.bells, process)
+            offset = self._row(self._places.bells, process)
             self._bells[process] = Doorbell(self._map, offset, _semaphore_name(self.instance, process))
         return self._bells[process]
 
     def vitals(self, process: str) -> memoryview:
         """The 64 unsigned 64-bit words of `process`; each is read and written whole."""
-        offset = self._row(self._plan.vitals, process)
-        return memoryview(self._map)[offset : offset + _VITALS_BYTES].cast("Q")
+        offset = self._row(self._places.vitals, process)
+        return memoryview(self._map)[offset : offset + VITALS_BYTES].cast("Q")
 
     def write_roster(self, roster: Roster) -> int:
         """Replace the roster; returns its version. For one process only. Raises ValueError when it does not fit."""
-        return Board(self._map, self._plan.board).write(encode_roster(roster))
+        return Board(self._map, self._places.board).write(encode_roster(roster))
 
     def read_roster(self) -> tuple[int, Roster]:
         """The newest roster and its version; version 0 is the empty one."""
-        version, blob = Board(self._map, self._plan.board).read()
+        version, blob = Board(self._map, self._places.board).read()
         return version, decode_roster(blob)
 
     @property
     def roster_version(self) -> int:
         """Grows with each roster written: cheap to look at on every turn."""
-        return Board(self._map, self._plan.board).version
+        return Board(self._map, self._places.board).version
 
     def close(self) -> None:
         """Let go. Rings, doorbells and vitals that are still held stay usable; the last one frees the mapping."""
@@ -220,6 +153,7 @@ class Memory:
         with contextlib.suppress(BufferError):
             self._map.close()
         if self._segment >= 0:
+            fcntl.flock(self._segment, fcntl.LOCK_UN)  # the mapping has a duplicate that would keep the lock
             os.close(self._segment)
             self._segment = -1
 
@@ -233,9 +167,13 @@ class Memory:
     def _ring(self, ring: str, index: int | str) -> RingPlace:
         number = self.layout.processes.index(index) if isinstance(index, str) else index
         try:
-            return self._plan.rings[ring, number]
+            return self._places.rings[ring, number]
         except KeyError:
             raise ValueError(f'there is no ring "{ring}" {index}') from None
+
+    def _bell_of(self, place: RingPlace) -> Doorbell | None:
+        """The doorbell of a ring's reader; None where the reader is not among the processes, so nobody sleeps."""
+        return self.doorbell(place.reader) if place.reader in self._places.bells else None
 
     def _row(self, rows: dict[str, int], process: str) -> int:
         try:
@@ -249,8 +187,8 @@ class Memory:
             posix_ipc.Semaphore(
                 _semaphore_name(self.instance, process), posix_ipc.O_CREX, mode=0o600, initial_value=0
             ).close()
-        _ring.format_board(self._map, self._plan.board, self._plan.board_capacity)
-        for place in self._plan.rings.values():
+        _ring.format_board(self._map, self._places.board, self._places.board_capacity)
+        for place in self._places.rings.values():
             _ring.format_ring(self._map, place.offset, place.slots)
         blob = msgspec.msgpack.encode(self.layout)
         self._map[_HEADER.size : _HEADER.size + len(blob)] = blob
@@ -278,13 +216,16 @@ def _check_instance(instance: str) -> None:
 
 def _layout(limits: Limits, processes: Sequence[str]) -> Layout:
     layout = Layout(os.getpid(), limits.max_legs, limits.max_lanes, tuple(processes))
-    return msgspec.structs.replace(layout, bytes=Plan(layout).bytes)
+    try:
+        return msgspec.structs.replace(layout, size_bytes=places(layout).size_bytes)
+    except ValueError as error:
+        raise MemoryRefused(f"cannot start: {error}; lower max_legs or max_lanes") from None
 
 
 def _read_layout(segment: int) -> Layout | None:
     """What the header says; None when it is not written yet, or not ours."""
-    header = os.pread(segment, _PAGE_BYTES, 0)
-    if len(header) < _PAGE_BYTES:
+    header = os.pread(segment, HEADER_BYTES, 0)
+    if len(header) < HEADER_BYTES:
         return None
     magic, length = _HEADER.unpack_from(header)
     if magic != _MAGIC:
@@ -338,15 +279,21 @@ def _remove_dead(segment: int, instance: str) -> None:
 
 def _reserve(segment: int, layout: Layout, free_bytes: int) -> None:
     """Give the segment all of its pages now: a tmpfs that fills up later would kill its users with SIGBUS."""
-    missing = layout.bytes - free_bytes
+    missing = layout.size_bytes - free_bytes
     if missing <= 0:
         try:
-            os.posix_fallocate(segment, 0, layout.bytes)
+            os.posix_fallocate(segment, 0, layout.size_bytes)
             return
         except OSError:
-            missing = layout.bytes - free_shm_bytes()
+            missing = layout.size_bytes - free_shm_bytes()
     raise MemoryRefused(
-        f"cannot start: /dev/shm has {free_bytes} bytes free and {layout.max_legs} legs with {layout.max_lanes} lanes "
-        f"need {layout.bytes}: {missing} bytes are missing; give it more (mount -o remount,size=…M /dev/shm) or lower "
-        "max_legs and max_lanes"
+        f"cannot start: {missing} bytes are missing in /dev/shm, which has {free_bytes} free; {layout.max_legs} legs and "
+        f"{layout.max_lanes} lanes need {layout.size_bytes}; give it more (mount -o remount,size={_sufficient(missing)}M "
+        "/dev/shm) or lower max_legs and max_lanes"
     )
+
+
+def _sufficient(missing: int) -> int:
+    """The size of /dev/shm, in MiB, with which nothing would be missing."""
+    state = os.statvfs(_SHM)
+    return -(-(state.f_blocks * state.f_frsize + missing) // 2**20)
