@@ -287,9 +287,9 @@ def _reserve(segment: int, layout: Layout, free_bytes: int) -> None:
         except OSError:
             missing = layout.size_bytes - free_shm_bytes()
     raise MemoryRefused(
-        f"cannot start: {missing} bytes are missing in /dev/shm, which has {free_bytes} free; {layout.max_legs} legs and "
-        f"{layout.max_lanes} lanes need {layout.size_bytes}; give it more (mount -o remount,size={_sufficient(missing)}M "
-        "/dev/shm) or lower max_legs and max_lanes"
+        f"cannot start: {missing} bytes are missing in /dev/shm: {layout.max_legs} legs with {layout.max_lanes} lanes "
+        f"need {layout.size_bytes} and {free_bytes} are free; give it more "
+        f"(mount -o remount,size={_sufficient(missing)}M /dev/shm) or lower max_legs and max_lanes"
     )
 
 
