@@ -5,6 +5,7 @@ import time
 from appliance.units import NS_PER_S
 
 now_ns = time.monotonic_ns
+sleep_s = time.sleep
 
 
 class Ticker:

@@ -12,7 +12,8 @@ import msgspec
 from appliance.toml_shape import convert, shape_problems, shown
 
 LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)  # RFC 5646, as much as telephony needs
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # goes into file names, and into Asterisk's sections
+INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # goes into the names of shared memory and semaphores
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # goes into section names of Asterisk's configuration
 CODECS = ("g722", "alaw", "ulaw", "opus", "slin16", "gsm")
 MAX_LEGS = 512
 PLACES = (Path("appliance.toml"), Path("/etc/dragoman/appliance.toml"))
@@ -158,12 +159,15 @@ def rule_problems(config: Config) -> Iterator[str]:
 
 
 def _name_problems(config: Config) -> Iterator[str]:
-    if not NAME.fullmatch(config.instance):
-        yield f"instance: {shown(config.instance)} cannot be part of a file name; use letters, digits, _ and -"
+    if not INSTANCE.fullmatch(config.instance):
+        yield f"instance: {shown(config.instance)} cannot be a name; use up to 63 of a-z, 0-9, - and _"
     named = [("phones", phone.name) for phone in config.phones] + [("trunks", trunk.name) for trunk in config.trunks]
     for table, name in named:
         if not NAME.fullmatch(name):
             yield f"{table}: {shown(name)} cannot be a name; use letters, digits, _ and -"
+    for trunk in config.trunks:
+        if trunk.registers and not (trunk.username and trunk.password):
+            yield f"trunks: {shown(trunk.name)} registers without a username and password; add both"
     for name in _repeated(name for _, name in named):
         yield f"phones and trunks: {shown(name)} is there more than once; each needs a name of its own"
     for number in _repeated(route.number for route in config.routes):

@@ -85,4 +85,4 @@ def convert(value: Any, kind: Any) -> Any:
 def _path_from_text(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str):
         return Path(value)
-    raise NotImplementedError(kind)
+    raise ValueError("not a path")  # msgspec makes it a ValidationError

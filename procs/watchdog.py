@@ -13,25 +13,29 @@ from appliance.supervision.child import Child
 from appliance.supervision.journals import Journals
 from appliance.supervision.launcher import TABLE, Launcher
 from appliance.supervision.notify import Notify
-from appliance.supervision.process_table import WATCHDOG
+from appliance.supervision.process_table import WATCHDOG, WORKERS
 from appliance.supervision.sockets import open_media_socket
 from appliance.supervision.supervisor import Supervisor
 from appliance.supervision.vitals import Vitals
 
 
+PROCESS_NAMES = (WATCHDOG.name, *(process.name for process in WORKERS))
+
+
 def main(config_path: Path, log_descriptor: int = 1, table: str = TABLE) -> None:
     """Run the appliance until a signal ends it, with its log as JSON lines on `log_descriptor`.
 
-    Raises ConfigError, MemoryRefused or SocketRefused when it cannot start; nothing is left behind then.
+    Raises ConfigError, MemoryRefused or SocketError when it cannot start; nothing is left behind then.
     """
     config = load(config_path)
-    workers = importlib.import_module(table).WORKERS
-    memory = Memory.create(config)
+    memory = Memory.create(config, PROCESS_NAMES)
     try:
         vitals = Vitals(memory.vitals(WATCHDOG.name))
         vitals.begin(clock.now_ns())
         vitals.spawned(os.getpid())
-        children = [Child(process, Vitals(memory.vitals(process.name))) for process in workers]
+        children = [
+            Child(process, Vitals(memory.vitals(process.name))) for process in importlib.import_module(table).WORKERS
+        ]
         out = JsonLines(log_descriptor)
         journals = Journals(memory, [child.name for child in children], vitals, out)
         with open_media_socket(config.media) as media, closing(Notify(notify_socket())) as notify:

@@ -1,12 +1,7 @@
 """A private Asterisk on loopback, run from the unpacked tree with its own dynamic loader."""
 
-import errno
-import random
-import shutil
-import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from base64 import b64encode
 from pathlib import Path
@@ -16,10 +11,10 @@ from typing import Self
 import msgspec
 
 from appliance.config import Config
+from appliance.demo.child import end, free_ports, spawn
 from appliance.telephony.asterisk_config import Directories, render
 
 READY_S = 15.0
-STOP_S = 5.0
 MAX_SOCKET_PATH = 107  # sockaddr_un.sun_path without its final zero
 
 
@@ -42,32 +37,6 @@ def with_free_ports(config: Config, host: str = "127.0.0.1") -> Config:
     return msgspec.structs.replace(
         config, asterisk=asterisk, media=msgspec.structs.replace(config.media, host=host, port=media)
     )
-
-
-def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """Ports that are free for TCP and UDP right now, even numbers.
-
-    They lie below the kernel's ephemeral range, so no outgoing connection takes one before its owner binds it.
-    """
-    found: list[int] = []
-    candidates = random.sample(range(16_000, 32_000, 2), 2_000)
-    while len(found) < count:
-        port = candidates.pop()
-        if _is_free(host, port):
-            found.append(port)
-    return found
-
-
-def _is_free(host: str, port: int) -> bool:
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                return False
-    return True
 
 
 class PrivateAsterisk:
@@ -94,14 +63,7 @@ class PrivateAsterisk:
     def start(self) -> None:
         """Write the configuration, start, and return when ARI answers. Raises AsteriskError or ConfigError."""
         self._write_configuration()
-        command = [str(_loader(self._tree)), "--library-path", self._library_path(), str(self._tree / "usr/sbin/asterisk")]
-        with self.log_path.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*_dying_with_us(), *command, "-f", "-q", "-C", str(self._etc / "asterisk.conf")],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self._process = spawn([*self._program(), "-f", "-q"], self.log_path)
         try:
             self._wait_until_ready()
         except BaseException:
@@ -112,22 +74,13 @@ class PrivateAsterisk:
         """End it, with all its calls. Returns when it is gone."""
         if self._process is None:
             return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
         self._process = None
 
     def command(self, text: str) -> str:
         """What Asterisk's console says to `text`, e.g. "core show channels"."""
-        loader, library_path = str(_loader(self._tree)), self._library_path()
-        client = [loader, "--library-path", library_path, str(self._tree / "usr/sbin/asterisk")]
-        done = subprocess.run(
-            [*client, "-C", str(self._etc / "asterisk.conf"), "-rx", text], capture_output=True, text=True, timeout=10, check=False
-        )
-        return done.stdout
+        ask = [*self._program(), "-rx", text]
+        return subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout
 
     def __enter__(self) -> Self:
         self.start()
@@ -147,8 +100,10 @@ class PrivateAsterisk:
         modules = self._tree / "usr/lib/x86_64-linux-gnu/asterisk/modules"
         render(self._config, self._etc, Directories(modules, self._tree / "usr/share/asterisk", self._state))
 
-    def _library_path(self) -> str:
-        return str(self._tree / "usr/lib/x86_64-linux-gnu")
+    def _program(self) -> list[str]:
+        libraries, asterisk = self._tree / "usr/lib/x86_64-linux-gnu", self._tree / "usr/sbin/asterisk"
+        loader = [str(_loader(self._tree)), "--library-path", str(libraries)]
+        return [*loader, str(asterisk), "-C", str(self._etc / "asterisk.conf")]
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_S
@@ -168,15 +123,12 @@ def _loader(tree: Path) -> Path:
     return tree / "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 
 
-def _dying_with_us() -> list[str]:
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
-
-
 def _ari_answers(config: Config) -> bool:
     asterisk = config.asterisk
     login = b64encode(f"{asterisk.ari_user}:{asterisk.ari_password}".encode()).decode()
-    request = urllib.request.Request(f"{asterisk.ari_url}/ari/asterisk/ping", headers={"Authorization": f"Basic {login}"})
+    request = urllib.request.Request(
+        f"{asterisk.ari_url}/ari/asterisk/ping", headers={"Authorization": f"Basic {login}"}
+    )
     try:
         with urllib.request.urlopen(request, timeout=1) as answer:
             return bool(answer.status == 200)

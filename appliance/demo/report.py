@@ -7,6 +7,7 @@ from statistics import quantiles
 import msgspec
 
 from appliance.frames.messages import FirstAudio, JournalEntry, Spoken, Translation
+from appliance.speech.words import shared_words
 from appliance.units import NS_PER_MS
 
 
@@ -25,6 +26,7 @@ class Utterance(msgspec.Struct, frozen=True):
     tts_first_ms: float | None = None
     first_audio_ms: float | None = None
     chain_latency_ms: float | None = None
+    heard_text: str = ""  # what the other phone received, transcribed
 
 
 class Percentiles(msgspec.Struct, frozen=True):
@@ -51,14 +53,13 @@ class CallReport(msgspec.Struct, frozen=True):
     chain_latency_ms: Percentiles
     chain_latency_by_lane_ms: dict[str, Percentiles]
     frames: FrameCounts
-    heard: dict[str, str]  # leg → WAV of what its phone received
-    heard_text: dict[str, str]  # leg → that WAV, transcribed
-    heard_share: dict[str, float]  # leg → part of the translations' words found in it
+    heard: dict[str, str]  # leg (its language) → WAV of what its phone received
+    heard_share: dict[str, float]  # leg → part of the words of its translations that a transcript of that WAV has
 
 
-def percentiles(values: Iterable[float]) -> Percentiles:
-    """Median and 95th percentile, by linear interpolation."""
-    known = sorted(values)
+def percentiles(values: Iterable[float | None]) -> Percentiles:
+    """Median and 95th percentile of those that are known, by linear interpolation."""
+    known = sorted(value for value in values if value is not None)
     if not known:
         return Percentiles(None, None)
     if len(known) == 1:
@@ -108,13 +109,21 @@ def _since_ms(instant_ns: int, start_ns: int) -> float:
 
 def latency_by_lane(spoken: Iterable[Utterance]) -> dict[str, Percentiles]:
     """Chain latency per direction, "en → pt-br"."""
-    lanes: dict[str, list[float]] = {}
+    lanes: dict[str, list[float | None]] = {}
     for utterance in spoken:
-        if utterance.chain_latency_ms is not None:
-            lanes.setdefault(f"{utterance.source_language} → {utterance.target_language}", []).append(
-                utterance.chain_latency_ms
-            )
+        lane = f"{utterance.source_language} → {utterance.target_language}"
+        lanes.setdefault(lane, []).append(utterance.chain_latency_ms)
     return {lane: percentiles(values) for lane, values in lanes.items()}
+
+
+def heard_share(received: Iterable[Utterance]) -> dict[str, float]:
+    """By listener, which part of the words sent is in the transcript of what the phone received."""
+    sent: dict[str, list[str]] = {}
+    understood: dict[str, list[str]] = {}
+    for utterance in received:
+        sent.setdefault(utterance.target_language, []).append(utterance.translation)
+        understood.setdefault(utterance.target_language, []).append(utterance.heard_text)
+    return {leg: round(shared_words(" ".join(sent[leg]), " ".join(understood[leg])), 3) for leg in sent}
 
 
 def write(report: CallReport, path: Path) -> None:

@@ -1,6 +1,6 @@
 """What an engine must do to take part: three small protocols, and the values they exchange."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,10 +24,15 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """One clause spoken, its silence trimmed."""
+    """A piece of speech, perhaps with silence around it."""
 
     samples: Samples
     rate_hz: int
+
+
+def covers(languages: Collection[str], language: str) -> bool:
+    """Whether `language` is among `languages`, by its whole tag ("pt-br") or by its first part ("pt")."""
+    return language in languages or language.partition("-")[0] in languages
 
 
 class Recognizer(Protocol):
@@ -54,13 +59,48 @@ class Translator(Protocol):
         """Translate one segment. Raises EngineError."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClauseSizes:
+    """How long the clauses should be that an engine is given, in characters.
+
+    For an engine that is slow to begin: a short first clause, each later one longer, as it is made while another plays.
+    """
+
+    first_chars: int
+    growth: float
+    longest_chars: int
+
+
 class Synthesizer(Protocol):
-    """Text to speech."""
+    """Text to speech, one clause at a time."""
 
     languages: frozenset[str]
+    clause_sizes: ClauseSizes
 
     def warm(self) -> None:
         """Run once per language."""
 
     def synthesize(self, text: str, language: str, speed: float = 1.0) -> Iterator[Speech]:
-        """Speak `text` clause by clause, each yielded as soon as it is ready. Raises EngineError."""
+        """Speak one clause, in one or more pieces, each as soon as it is ready; nothing where there is nothing to say.
+
+        `speed` 1.0 is the engine's idea of an ordinary speaker. Raises EngineError.
+        """
+
+
+class VoiceDetector(Protocol):
+    """The probability of speech, window by window.
+
+    It remembers nothing itself: the caller keeps `state_size` numbers for each leg, zeros to begin with.
+    """
+
+    window_samples: int
+    state_size: int
+
+    def warm(self) -> None:
+        """Run once."""
+
+    def detect(self, windows: Samples, state: Samples) -> tuple[Samples, Samples]:
+        """Judge n consecutive windows (n, window_samples) of one leg, at 16 kHz; n is at least 1.
+
+        Returns their n probabilities, and the leg's new state.
+        """

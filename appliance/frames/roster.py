@@ -45,3 +45,17 @@ class Roster(msgspec.Struct, frozen=True):
     legs: tuple[Leg, ...] = ()
     lanes: tuple[Lane, ...] = ()
     booths: tuple[Booth, ...] = ()
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Roster)
+
+
+def encode_roster(roster: Roster) -> bytes:
+    """The roster as MessagePack."""
+    return _encoder.encode(roster)
+
+
+def decode_roster(blob: bytes) -> Roster:
+    """The inverse of `encode_roster`; no bytes are the empty roster. Raises msgspec.DecodeError."""
+    return _decoder.decode(blob) if blob else Roster()

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import msgspec
+from typing import Literal, overload
 
 from appliance import clock
 from appliance.config import Config
@@ -16,8 +15,6 @@ from appliance.log import Log
 from appliance.supervision.process_table import Process
 from appliance.supervision.vitals import Vitals
 from appliance.units import NS_PER_S
-
-RECORDS: dict[str, type[msgspec.Struct]] = {"segments": Segment, "translations": Translation}
 
 
 class Context:
@@ -32,7 +29,7 @@ class Context:
         self.vitals = Vitals(memory.vitals(process.name))
         self.log = Log(process.name, self.journal)
         self._process = process
-        self._journal = TextWriter(memory.writer("journal", memory.place(process.name)))
+        self._journal = TextWriter(memory.writer("journal", process.name))
         self._roster = (-1, Roster())
 
     def ready(self) -> None:
@@ -76,9 +73,14 @@ class Context:
         """The writing end of a ring of frames."""
         return self.memory.writer(ring, index)
 
-    def text_reader(self, ring: str, index: int = 0) -> TextReader:
+    @overload
+    def text_reader(self, ring: Literal["segments"], index: int = 0) -> TextReader[Segment]: ...
+    @overload
+    def text_reader(self, ring: Literal["translations"], index: int = 0) -> TextReader[Translation]: ...
+    def text_reader(self, ring: str, index: int = 0) -> TextReader[Segment] | TextReader[Translation]:
         """The reading end of a ring of messages."""
-        return TextReader(self.memory.reader(ring, index), RECORDS[ring])
+        reader = self.memory.reader(ring, index)
+        return TextReader(reader, Segment) if ring == "segments" else TextReader(reader, Translation)
 
     def text_writer(self, ring: str, index: int = 0) -> TextWriter:
         """The writing end of a ring of messages."""

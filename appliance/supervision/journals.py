@@ -13,7 +13,7 @@ class Journals:
     """The reading ends of all journals; `vitals` are those of the reader, who counts what came too fast for it."""
 
     def __init__(self, memory: Memory, processes: Iterable[str], vitals: Vitals, out: JsonLines) -> None:
-        self._readers = [TextReader(memory.reader("journal", memory.place(name)), JournalEntry) for name in processes]
+        self._readers = [TextReader[JournalEntry](memory.reader("journal", name), JournalEntry) for name in processes]
         self._vitals = vitals
         self._out = out
 

@@ -1,4 +1,4 @@
-"""Opens the sockets that outlive the processes using them: the watchdog holds them, a restarted process gets them back."""
+"""Opens the sockets that outlive the processes using them: the watchdog keeps them for the next one."""
 
 import errno
 import socket
@@ -10,19 +10,19 @@ RECEIVE_BUFFER_BYTES = 8 << 20
 SO_RCVBUFFORCE = 33  # socket(7); Python has no name for it
 
 
-class SocketRefused(Exception):
+class SocketError(Exception):
     """A socket cannot be opened; the message is one sentence for a technician."""
 
 
 def open_media_socket(config: MediaConfig) -> socket.socket:
-    """The UDP socket of all media, not blocking. Raises SocketRefused."""
+    """The UDP socket of all media, not blocking. Raises SocketError."""
     media = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     _enlarge(media)
     try:
         media.bind((config.host, config.port))
     except OSError as error:
         media.close()
-        raise SocketRefused(_refusal(config, error)) from None
+        raise SocketError(_refusal(config, error)) from None
     return media
 
 

@@ -34,6 +34,17 @@ COUNTERS = (
     "engine_errors",
     "calls",
     "reconnects",
+    "uplink_frames",  # pushed to asr, the concealed ones included
+    "downlink_frames",  # played to booths
+    "duplicates",
+    "late_packets",  # came after their place had been concealed
+    "reordered",
+    "strays",  # packets far out of their stream
+    "jumps",  # streams that began anew at another place
+    "underruns",  # clauses that ran dry before their end
+    "unsent",  # packets the kernel did not take
+    "missed_ticks",
+    "realtime",  # 1: scheduled SCHED_FIFO
 )
 _WORD_OF = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}
 assert FIRST_COUNTER + len(COUNTERS) <= WORDS

@@ -12,9 +12,7 @@ from appliance.config import Config, ConfigError, Phone, Route, Trunk
 TEMPLATES = Path(__file__).parents[2] / "asterisk"
 
 # Written empty: the defaults are right, but Asterisk logs an error for each file that it misses.
-EMPTY_FILES = (
-    "acl ccss cdr_custom features manager pjproject stasis udptl websocket_client".split()
-)
+EMPTY_FILES = ("acl", "ccss", "cdr_custom", "features", "manager", "pjproject", "stasis", "udptl", "websocket_client")
 
 KNOWN_CODECS = ("g722", "alaw", "ulaw", "opus")
 

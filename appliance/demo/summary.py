@@ -1,0 +1,34 @@
+"""The demo's last screen: a table of what was said and heard, and the figures of the call."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from appliance.demo.report import CallReport, Utterance
+
+COLUMNS = ("from", "said", "to", "translated", "heard", "asr", "mt", "tts", "first audio")
+
+
+def show(report: CallReport, out: Path, console: Console) -> None:
+    """Print the report for a person; times in ms."""
+    table = Table(*COLUMNS, title="What was said, and how it was heard (times in ms)", title_justify="left")
+    for utterance in report.utterances:
+        table.add_row(*_row(utterance))
+    console.print(table)
+    for lane, latency in report.chain_latency_by_lane_ms.items():
+        share = report.heard_share.get(lane.rpartition(" ")[2], 0.0)
+        console.print(
+            f"{lane}: chain latency p50 {latency.p50} ms, p95 {latency.p95} ms; {share:.0%} of the words heard"
+        )
+    frames = report.frames
+    console.print(f"frames: {frames.uplink} up, {frames.downlink} down, {frames.dropped} dropped")
+    for problem in report.problems:
+        console.print(f"[red]problem:[/] {problem}")
+    console.print(f"written: {out}/report.json, {out}/call.png, {', '.join(report.heard.values())}")
+
+
+def _row(utterance: Utterance) -> tuple[str, ...]:
+    times = (utterance.asr_ms, utterance.mt_ms, utterance.tts_first_ms, utterance.chain_latency_ms)
+    texts = (utterance.source_language, utterance.text, utterance.target_language, utterance.translation)
+    return (*texts, utterance.heard_text, *("–" if time is None else f"{time:.0f}" for time in times))

@@ -1,0 +1,81 @@
+"""The engines by name, and choosing among them by language, as the configuration says."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, TypeVar, cast
+
+from appliance.config import Config
+from appliance.engines.model_files import manifest, verified_folder
+from appliance.engines.protocols import EngineError, Recognizer, Synthesizer, Translator, VoiceDetector
+
+RECOGNIZERS = {
+    "whisper-tiny-en": "appliance.engines.whisper:Whisper",
+    "whisper-base": "appliance.engines.whisper:Whisper",
+}
+TRANSLATORS = {"bergamot": "appliance.engines.bergamot:Bergamot"}
+SYNTHESIZERS = {
+    "kokoro": "appliance.engines.kokoro:Kokoro",
+    "piper": "appliance.engines.piper:Piper",
+}
+VOICE_DETECTOR = "silero-vad"
+VOICE_DETECTORS = {VOICE_DETECTOR: "appliance.engines.silero_vad:SileroVad"}
+EVERY_OTHER = "*"
+
+Engine = TypeVar("Engine", Recognizer, Synthesizer)
+
+
+def load_recognizer(name: str, config: Config) -> Recognizer:
+    """The recognizer called `name`, loaded and not yet warm. Raises EngineError, as all loading here does."""
+    return cast(Recognizer, _load(name, RECOGNIZERS, config))
+
+
+def load_translator(name: str, config: Config) -> Translator:
+    """The translator called `name`."""
+    return cast(Translator, _load(name, TRANSLATORS, config))
+
+
+def load_synthesizer(name: str, config: Config) -> Synthesizer:
+    """The synthesizer called `name`."""
+    return cast(Synthesizer, _load(name, SYNTHESIZERS, config))
+
+
+def load_voice_detector(config: Config) -> VoiceDetector:
+    """What finds speech on the legs."""
+    return cast(VoiceDetector, _load(VOICE_DETECTOR, VOICE_DETECTORS, config))
+
+
+def load_recognizers(config: Config) -> dict[str, Recognizer]:
+    """Every recognizer that the configuration names, by language; warm, and each loaded once."""
+    return _load_each(config.engines.recognizers, load_recognizer, config)
+
+
+def load_synthesizers(config: Config) -> dict[str, Synthesizer]:
+    """Every synthesizer that the configuration names, by language; warm, and each loaded once."""
+    return _load_each(config.engines.synthesizers, load_synthesizer, config)
+
+
+def for_language(engines: Mapping[str, Engine], language: str, table: str) -> Engine:
+    """Which of `engines` (by language) serves `language`: by its whole tag, its first part, or "*".
+
+    `table` is their key in the configuration, for the message. Raises EngineError where none does.
+    """
+    for tag in (language, language.partition("-")[0], EVERY_OTHER):
+        if tag in engines:
+            return engines[tag]
+    raise EngineError(f'no engine for "{language}"; name one under engines.{table} in appliance.toml')
+
+
+def _load_each(names: Mapping[str, str], load: Callable[[str, Config], Engine], config: Config) -> dict[str, Engine]:
+    engines = {name: load(name, config) for name in sorted(set(names.values()))}
+    for engine in engines.values():
+        engine.warm()
+    return {language: engines[name] for language, name in names.items()}
+
+
+def _load(name: str, table: Mapping[str, str], config: Config) -> Any:
+    if name not in table:
+        raise EngineError(f'there is no engine "{name}"; choose one of {", ".join(sorted(table))} in appliance.toml')
+    module, _, made_by = table[name].partition(":")
+    # Proven before the import, because an SDK may open its files as soon as it is imported.
+    folder = verified_folder(manifest()[name], config.cache_dir)
+    return getattr(import_module(module), made_by)(folder, config.engines.threads)

@@ -1,0 +1,84 @@
+"""Cutting a sentence into clauses, so that the first can be heard while the next is still being made."""
+
+import re
+from dataclasses import dataclass
+
+from appliance.engines.protocols import ClauseSizes
+
+SENTENCE_PAUSE_MS = 260
+COMMA_PAUSE_MS = 120
+BREATH_MS = 30  # between two clauses of one sense group
+
+# Words that open a new sense group: a cut before one sounds like a speaker taking a breath.
+OPENERS = {
+    "en": "about after and at because before but by for from if in of on or to until when where which while who with",
+    "pt": "até com da de do dos e em enquanto mas na nas no nos onde ou para pela pelo por porque quando que se sobre",
+}
+_SENTENCE_END = re.compile(r"[.!?…][\"')»”]*$")
+_PHRASE_END = re.compile(r"[.!?…,;:][\"')»”]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A piece to be spoken in one go, and the silence that belongs after it."""
+
+    text: str
+    pause_ms: int
+
+
+def split_clauses(text: str, language: str, sizes: ClauseSizes) -> list[Clause]:
+    """Cut `text` at its punctuation, else before a word that opens a sense group, else between words.
+
+    No word is lost, changed or moved: joining the clauses with spaces gives the words of `text`.
+    A word longer than the limit stays whole.
+    """
+    openers = frozenset(OPENERS.get(language.partition("-")[0], "").split())
+    words = text.split()
+    clauses: list[Clause] = []
+    limit = float(sizes.first_chars)
+    while words:
+        count = _cut(words, limit, openers)
+        clauses.append(Clause(" ".join(words[:count]), _pause_after(words[count - 1])))
+        words = words[count:]
+        limit = min(limit * sizes.growth, sizes.longest_chars)
+    return clauses
+
+
+def _cut(words: list[str], limit: float, openers: frozenset[str]) -> int:
+    """How many words the next clause takes: the best place to cut within `limit` characters."""
+    fitting = _fitting(words, limit)
+    if fitting == len(words):
+        return fitting
+    at_marks, at_openers = _phrase_ends(words[:fitting]), _before_openers(words[: fitting + 1], openers)
+    for places, least in ((at_marks, limit / 4), (at_openers, limit / 2)):
+        if good := [place for place in places if _chars(words[:place]) >= least]:
+            return good[-1]
+    while fitting > 1 and len(words[fitting - 1]) <= 2:  # an article belongs to the word after it
+        fitting -= 1
+    return fitting
+
+
+def _fitting(words: list[str], limit: float) -> int:
+    """How many of the first words fit into `limit` characters; at least one."""
+    count = 1
+    while count < len(words) and _chars(words[: count + 1]) <= limit:
+        count += 1
+    return count
+
+
+def _phrase_ends(words: list[str]) -> list[int]:
+    return [place for place, word in enumerate(words, 1) if _PHRASE_END.search(word)]
+
+
+def _before_openers(words: list[str], openers: frozenset[str]) -> list[int]:
+    return [place for place, word in enumerate(words) if place > 0 and word.lower() in openers]
+
+
+def _chars(words: list[str]) -> int:
+    return sum(map(len, words)) + len(words) - 1
+
+
+def _pause_after(word: str) -> int:
+    if _SENTENCE_END.search(word):
+        return SENTENCE_PAUSE_MS
+    return COMMA_PAUSE_MS if _PHRASE_END.search(word) else BREATH_MS

@@ -1,0 +1,153 @@
+"""From the downlink rings to the socket: every lane's playout, mixed per booth, encoded, numbered and sent."""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from appliance import clock
+from appliance.frames.datagrams import address_number, send
+from appliance.frames.messages import FirstAudio
+from appliance.frames.ring import END, START, Frame, RingReader
+from appliance.frames.roster import Booth, Lane, Roster
+from appliance.media.codecs import G722_64K, G722Encoder
+from appliance.media.mixer import mix
+from appliance.media.playout import Piece, Played, Playout
+from appliance.media.talkspurt import TalkspurtStream
+from appliance.units import FRAME_BYTES
+
+
+class LaneOut:
+    """One lane's ring and playout. What has not been played stays uncommitted: a restarted process plays it."""
+
+    def __init__(self, lane: Lane, reader: RingReader, prefill_frames: int) -> None:
+        self.lane = lane
+        self.reader = reader
+        self.playout = Playout(prefill_frames)
+        self.dropped = reader.dropped
+
+    def tick(self) -> Played | None:
+        """The next 20 ms of this lane, or None."""
+        room = self.playout.room
+        if room > 0:
+            for frame in self.reader.pop_many(room):
+                self.playout.push(_piece(frame))
+        played = self.playout.tick()
+        if played:
+            self.reader.commit(self.reader.position - self.playout.queued)
+        return played
+
+    def discard(self) -> None:
+        """Nobody shall hear what is still in the ring."""
+        self.reader.seek(self.reader.head)
+        self.reader.commit()
+
+
+class BoothOut:
+    """Where one booth is, and its RTP stream. A new process, or a new place, is a new stream."""
+
+    def __init__(self, booth: Booth, address: int, encode: Callable[[bytes], bytes]) -> None:
+        self.booth = booth
+        self.address = address
+        sequence, timestamp, ssrc = secrets.randbits(16), secrets.randbits(32), secrets.randbits(32)
+        self.stream = TalkspurtStream(G722_64K, encode, ssrc, sequence, timestamp)
+
+
+def g722() -> Callable[[bytes], bytes]:
+    """An encoder for one booth."""
+    return G722Encoder().encode
+
+
+class Downlink:
+    """All lanes and booths on one socket.
+
+    `new_encoder` makes a booth's encoder of frames; `journal` is told the first audio of each translation.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        readers: Sequence[RingReader],
+        prefill_frames: int,
+        counts: Counter[str],
+        journal: Callable[[FirstAudio], None],
+        new_encoder: Callable[[], Callable[[bytes], bytes]] = g722,
+    ) -> None:
+        self._fd = fd
+        self._readers = readers
+        self._prefill_frames = prefill_frames
+        self._counts = counts
+        self._journal = journal
+        self._new_encoder = new_encoder
+        self._lanes: dict[int, LaneOut] = {}
+        self._booths: dict[int, BoothOut] = {}
+
+    def follow(self, roster: Roster, resume: bool = False) -> None:
+        """Play the lanes of `roster` into its booths. `resume`: what is in the rings already shall be heard as well."""
+        lanes = {}
+        for lane in roster.lanes:
+            known = self._lanes.pop(lane.place, None)
+            lanes[lane.place] = self._follow_lane(lane, known, resume)
+        for gone in self._lanes.values():
+            gone.discard()
+        self._lanes = lanes
+        self._booths = {booth.place: self._follow_booth(booth) for booth in roster.booths if booth.address}
+
+    def tick(self, tick: int) -> None:
+        """Send the next 20 ms of every booth that has something to say; `tick` counts the 20 ms clock."""
+        heard: dict[int, list[bytes]] = {}
+        opened: list[tuple[Lane, Piece]] = []
+        for out in self._lanes.values():
+            if out.lane.booth not in self._booths:
+                continue  # Asterisk has yet to make it: what it shall say waits
+            played = out.tick()
+            if played:
+                heard.setdefault(out.lane.booth, []).append(played.payload)
+                if played.opens:
+                    opened.append((out.lane, played.opens))
+        if heard:
+            self._send(heard, tick)
+        for lane, piece in opened:
+            self._tell_first_audio(lane, piece)
+
+    def count_losses(self) -> None:
+        """Add what the lanes had to do without to the counts."""
+        for out in self._lanes.values():
+            self._counts["dropped_frames"] += out.reader.dropped - out.dropped
+            self._counts["underruns"] += out.playout.underruns
+            out.dropped, out.playout.underruns = out.reader.dropped, 0
+
+    def _send(self, heard: dict[int, list[bytes]], tick: int) -> None:
+        packets = []
+        for place, frames in heard.items():
+            booth = self._booths[place]
+            packets.append((booth.address, booth.stream.packet(mix(frames), tick)))
+            self._counts["downlink_frames"] += len(frames)
+        sent = send(self._fd, packets)
+        self._counts["packets_out"] += sent
+        self._counts["unsent"] += len(packets) - sent
+
+    def _tell_first_audio(self, lane: Lane, piece: Piece) -> None:
+        sent_ns = clock.now_ns()
+        self._journal(FirstAudio(lane.place, piece.translation, sent_ns, chain_ns=sent_ns - piece.speech_end_ns))
+
+    def _follow_lane(self, lane: Lane, known: LaneOut | None, resume: bool) -> LaneOut:
+        if known and known.lane.call == lane.call:
+            known.lane = lane
+            return known
+        out = LaneOut(lane, self._readers[lane.place], self._prefill_frames)
+        if not resume:
+            out.discard()  # what the place's last call left behind is not for this one
+        return out
+
+    def _follow_booth(self, booth: Booth) -> BoothOut:
+        assert booth.address, "only booths with an address are followed"
+        known = self._booths.get(booth.place)
+        if known and known.booth == booth:
+            return known
+        return BoothOut(booth, address_number(booth.address.host, booth.address.port), self._new_encoder())
+
+
+def _piece(frame: Frame) -> Piece:
+    payload = frame.payload.ljust(FRAME_BYTES, b"\0")
+    flags = frame.flags
+    return Piece(payload, frame.stream, frame.capture_ns, first=bool(flags & START), last=bool(flags & END))

@@ -1,0 +1,147 @@
+"""Playout: clauses go out in order and whole, they start as soon as they may, and nothing clicks."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.media.playout import FADE_MS, Piece, Playout
+from appliance.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
+
+PREFILL_FRAMES = 4
+LOUD = np.full(FRAME_SAMPLES, 10_000, "<i2").tobytes()
+
+
+def clause(frames: int, translation: int = 1, payload: bytes = LOUD) -> list[Piece]:
+    return [
+        Piece(payload, translation, speech_end_ns=1_000 * translation, first=i == 0, last=i == frames - 1)
+        for i in range(frames)
+    ]
+
+
+def push(playout: Playout, pieces: list[Piece]) -> None:
+    for piece in pieces:
+        playout.push(piece)
+
+
+def play(playout: Playout, ticks: int) -> list[np.ndarray | None]:
+    played = [playout.tick() for _ in range(ticks)]
+    return [np.frombuffer(p.payload, "<i2") if p else None for p in played]
+
+
+def is_heard(ticks: list[np.ndarray | None]) -> str:
+    return "".join("." if samples is None else "#" for samples in ticks)
+
+
+def test_without_anything_to_say_it_is_silent():
+    assert is_heard(play(Playout(PREFILL_FRAMES), 3)) == "..."
+
+
+@pytest.mark.parametrize("prefill_frames", [0, 1, PREFILL_FRAMES])
+def test_a_clause_that_is_all_there_starts_at_once(prefill_frames):
+    playout = Playout(prefill_frames)
+    push(playout, clause(2))
+    assert is_heard(play(playout, 4)) == "##.."
+
+
+def test_a_clause_still_being_made_starts_when_enough_of_it_is_there():
+    playout = Playout(PREFILL_FRAMES)
+    pieces = clause(10)
+    heard = ""
+    for piece in pieces[:6]:
+        playout.push(piece)
+        heard += is_heard(play(playout, 1))
+    assert heard == "...###"
+
+
+def test_a_clause_that_stops_coming_before_there_is_enough_is_not_kept_waiting_for_ever():
+    playout = Playout(PREFILL_FRAMES)
+    push(playout, clause(10)[:2])
+    assert is_heard(play(playout, 8)) == "....###."  # both pieces, and the fade of the underrun
+
+
+def test_clauses_keep_their_order_and_open_their_translation_once():
+    playout = Playout(PREFILL_FRAMES)
+    push(playout, clause(2, translation=7) + clause(1, translation=7) + clause(2, translation=8))
+    opened = [played.opens.translation if played.opens else None for played in (playout.tick() for _ in range(5))]
+    assert opened == [7, None, None, 8, None]
+    assert playout.tick() is None
+
+
+def test_the_rest_of_a_clause_after_a_restart_is_played_and_opens_nothing():
+    playout = Playout(PREFILL_FRAMES)
+    push(playout, clause(3)[1:])
+    played = [playout.tick() for _ in range(3)]
+    assert [p and p.opens for p in played] == [None, None, None]
+    assert [p is not None for p in played] == [True, True, False]
+
+
+def test_a_clause_without_its_end_ends_where_the_next_begins():
+    playout = Playout(PREFILL_FRAMES)
+    push(playout, clause(5)[:2] + clause(2, translation=2))
+    heard = play(playout, 5)
+    assert is_heard(heard) == "####."
+    assert heard[1][-1] == 0
+    assert playout.underruns == 0
+
+
+def test_edges_are_faded():
+    playout = Playout(PREFILL_FRAMES)
+    push(playout, clause(3))
+    first, middle, last = play(playout, 3)
+    fade = SAMPLE_RATE_HZ * FADE_MS // 1000
+    assert first[0] == 0
+    assert np.all(np.diff(first) >= 0)
+    assert np.all(first[fade:] == 10_000)
+    assert middle.tobytes() == LOUD
+    assert last[-1] == 0
+    assert np.all(last[:-fade] == 10_000)
+
+
+def test_an_underrun_fades_out_without_a_step_and_in_again():
+    playout = Playout(PREFILL_FRAMES)
+    ramp = (np.arange(FRAME_SAMPLES) * 30).astype("<i2").tobytes()
+    pieces = clause(12, payload=ramp)
+    push(playout, pieces[:4])
+    heard = play(playout, 7)
+    assert is_heard(heard) == "#####.."
+    assert heard[4][0] == heard[3][-1]
+    assert heard[4][-1] == 0
+    push(playout, pieces[4:])
+    resumed = play(playout, 9)
+    assert is_heard(resumed) == "########."
+    assert resumed[0][0] == 0
+    assert playout.underruns == 1
+
+
+def test_it_wants_no_more_than_it_needs():
+    playout = Playout(PREFILL_FRAMES)
+    assert playout.room == PREFILL_FRAMES
+    push(playout, clause(PREFILL_FRAMES))
+    assert (playout.room, playout.queued) == (0, PREFILL_FRAMES)
+    playout.tick()
+    assert (playout.room, playout.queued) == (1, PREFILL_FRAMES - 1)
+
+
+@given(
+    st.lists(st.integers(1, 12), min_size=1, max_size=6),
+    st.lists(st.integers(0, 5), max_size=60),
+    st.integers(0, 8),
+)
+def test_whatever_the_synthesizers_pace_every_piece_is_played_once_in_order(lengths, pace, prefill_frames):
+    """`pace`: how many frames become ready in each tick; the rest comes at the end."""
+    ready = [piece for number, frames in enumerate(lengths, start=1) for piece in clause(frames, number)]
+    marked = [piece._replace(payload=np.full(FRAME_SAMPLES, i, "<i2").tobytes()) for i, piece in enumerate(ready, 100)]
+    playout = Playout(prefill_frames)
+    ring, heard = [], []
+    for count in [*pace, len(marked), *[0] * 3 * len(marked)]:
+        ring, marked = ring + marked[:count], marked[count:]
+        while ring and playout.room > 0:
+            playout.push(ring.pop(0))
+        underruns = playout.underruns
+        played = playout.tick()
+        if played and playout.underruns == underruns:
+            heard.append(played)
+    middles = [int(np.frombuffer(played.payload, "<i2")[FRAME_SAMPLES // 2]) for played in heard]
+    assert middles == list(range(100, 100 + len(ready)))
+    assert [played.opens.translation for played in heard if played.opens] == list(range(1, len(lengths) + 1))
