@@ -13,13 +13,10 @@ from appliance.supervision.child import Child
 from appliance.supervision.journals import Journals
 from appliance.supervision.launcher import TABLE, Launcher
 from appliance.supervision.notify import Notify
-from appliance.supervision.process_table import WATCHDOG, WORKERS
+from appliance.supervision.process_table import PROCESS_NAMES, WATCHDOG
 from appliance.supervision.sockets import open_media_socket
 from appliance.supervision.supervisor import Supervisor
 from appliance.supervision.vitals import Vitals
-
-
-PROCESS_NAMES = (WATCHDOG.name, *(process.name for process in WORKERS))
 
 
 def main(config_path: Path, log_descriptor: int = 1, table: str = TABLE) -> None:
@@ -44,3 +41,4 @@ def main(config_path: Path, log_descriptor: int = 1, table: str = TABLE) -> None
             Supervisor(children, launcher, vitals, out, journals.drain, notify).run()
     finally:
         memory.unlink()
+        memory.close()

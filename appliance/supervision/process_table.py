@@ -26,3 +26,5 @@ WORKERS = (
     Process("tts", "procs.tts", ("translations",), ("downlink",), ready_s=120, heartbeat_s=2, busy_s=30),
     Process("calls", "procs.calls", (), (), ready_s=10, heartbeat_s=2),
 )
+
+PROCESS_NAMES = (WATCHDOG.name, *(process.name for process in WORKERS))

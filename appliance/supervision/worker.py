@@ -11,7 +11,8 @@ from types import FrameType
 
 from appliance import config
 from appliance.frames._ring import die_with_parent
-from appliance.frames.memory import Memory, MemoryRefused
+from appliance.frames.memory import Memory
+from appliance.plain_errors import is_plain
 from appliance.supervision.context import Context
 from appliance.supervision.process_table import WATCHDOG, Process
 from appliance.supervision.recovery import EXIT_CANNOT_START
@@ -41,13 +42,6 @@ def _stop_on_signals(context: Context) -> None:
     signal.signal(signal.SIGINT, stop)
 
 
-def _is_plain(error: Exception) -> bool:
-    """Whether its message says all a technician needs: no traceback then."""
-    from appliance.engines.protocols import EngineError  # noqa: PLC0415 - imports numpy, which not every process needs
-
-    return isinstance(error, EngineError | MemoryRefused | config.ConfigError)
-
-
 def main() -> None:
     """Parse the command line the launcher wrote, and exit with the status of the process."""
     faulthandler.enable()
@@ -63,7 +57,7 @@ def main() -> None:
     try:
         status = run(process, options.config, options.media_fd)
     except Exception as error:
-        if not _is_plain(error):
+        if not is_plain(error):
             raise
         print(error, file=sys.stderr)  # noqa: T201 - the watchdog reads it into the log
         status = EXIT_CANNOT_START

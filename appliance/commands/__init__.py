@@ -1,0 +1,1 @@
+"""The subcommands of `dragoman`, one file each. Imports that take time stand inside functions: --help must be quick."""

@@ -1,0 +1,36 @@
+"""`dragoman up`: run the appliance in the foreground."""
+
+import importlib
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from appliance.commands.options import ConfigOption
+from appliance.config import ConfigError, default_path
+from appliance.supervision.launcher import TABLE
+from appliance.supervision.process_table import WATCHDOG
+
+
+def up(
+    config: ConfigOption = None,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", metavar="FILE", help="Append the log to FILE. Without it: to standard output."),
+    ] = None,
+    table: Annotated[str, typer.Option(hidden=True, help="The module of the process table, for tests.")] = TABLE,
+) -> None:
+    """Run the appliance in the foreground, as a service manager does, until Ctrl-C or SIGTERM.
+
+    It starts all processes, keeps them alive and stops them in order; a second Ctrl-C stops them at once. Its log has
+    one JSON object a line: every decision about a process, every line of their logs, every translation.
+    """
+    watchdog = importlib.import_module(WATCHDOG.module)
+    with ExitStack() as opened:
+        try:
+            descriptor = opened.enter_context(log.open("ab", buffering=0)).fileno() if log else sys.stdout.fileno()
+        except OSError as error:
+            raise ConfigError(f"cannot write the log {log}: {error.strerror}") from None
+        watchdog.main(config or default_path(), descriptor, table)

@@ -1,0 +1,1 @@
+"""Examines a machine before it carries calls: what is found, and what to do about it."""
