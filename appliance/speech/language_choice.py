@@ -1,0 +1,82 @@
+"""Which language a leg speaks, where its route says `auto`: decided in the first seconds, and changed reluctantly."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+LEAST = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicePolicy:
+    """How sure one has to be. Evidence is voiced time, weighted by how clear each window was."""
+
+    decide_ms: int = 3_000  # of speech before the first decision, unless one language is clear sooner
+    clear_ms: int = 1_200  # ... after so much speech at the earliest
+    clear_share: float = 0.85  # of the evidence
+    memory_ms: int = 8_000  # what was heard longer ago counts less and less
+    switch_share: float = 0.80
+    switch_ms: int = 3_000  # another language has to lead for so long: a borrowed word changes nothing
+
+
+@dataclass(slots=True)
+class LanguageChoice:
+    """One leg that may speak one of `candidates`; `language` is None until it is decided.
+
+    `expected` is chosen if decide_ms of speech settle nothing.
+    """
+
+    candidates: tuple[str, ...]
+    expected: str
+    policy: ChoicePolicy = ChoicePolicy()
+    language: str | None = None
+    _heard_ms: float = 0.0
+    _evidence: dict[str, float] = field(default_factory=dict)
+    _leader: str = ""
+    _led_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.expected not in self.candidates:
+            raise ValueError(f'the expected language "{self.expected}" is not among {", ".join(self.candidates)}')
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """How the evidence is shared among the candidates; equal shares before there is any."""
+        total = sum(self._evidence.values())
+        if not total:
+            return dict.fromkeys(self.candidates, 1 / len(self.candidates))
+        return {name: self._evidence[name] / total for name in self.candidates}
+
+    def push(self, probabilities: Mapping[str, float], voiced_ms: float) -> str | None:
+        """What a recognizer thinks of one window with `voiced_ms` of speech; returns the language as it is now known.
+
+        `probabilities` may name other languages too ("pt" counts for "pt-br"); they are left out.
+        """
+        self._add(probabilities, voiced_ms)
+        shares = self.shares
+        leader = max(self.candidates, key=shares.__getitem__)
+        self._led_ms = self._led_ms + voiced_ms if leader == self._leader else voiced_ms
+        self._leader = leader
+        if self.language is None:
+            self.language = self._first_choice(leader, shares[leader])
+        elif shares[leader] >= self.policy.switch_share and self._led_ms >= self.policy.switch_ms:
+            self.language = leader
+        return self.language
+
+    def _first_choice(self, leader: str, share: float) -> str | None:
+        if share >= self.policy.clear_share and self._heard_ms >= self.policy.clear_ms:
+            return leader
+        if self._heard_ms < self.policy.decide_ms:
+            return None
+        return leader if share > 1.5 / len(self.candidates) else self.expected
+
+    def _add(self, probabilities: Mapping[str, float], voiced_ms: float) -> None:
+        scores = {name: max(LEAST, _probability(probabilities, name)) for name in self.candidates}
+        total = sum(scores.values())
+        fade = 0.5 ** (voiced_ms / self.policy.memory_ms)
+        self._heard_ms += voiced_ms
+        for name in self.candidates:
+            self._evidence[name] = self._evidence.get(name, 0.0) * fade + voiced_ms * scores[name] / total
+
+
+def _probability(probabilities: Mapping[str, float], language: str) -> float:
+    return probabilities.get(language, probabilities.get(language.partition("-")[0], 0.0))

@@ -1,0 +1,183 @@
+"""What of a growing text is settled: LocalAgreement-2 over recognised words, and over translations.
+
+A recognizer that hears speech while it goes on says something a little different each time. What two successive
+hypotheses agree on is committed (Liu et al. 2020, "Low-latency sequence-to-sequence speech recognition and translation
+by partial hypothesis selection"; Macháček et al. 2023 for Whisper), and what is committed is never taken back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from appliance.units import NS_PER_MS
+
+MARKS = ".,;:!?…\"'()[]«»“”\u2018’¿¡-–—"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognised word with its punctuation; times on the capture clock, of its first and last sample."""
+
+    text: str
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementPolicy:
+    """What has to be true of a word before it is committed, and how much sound a decode may look at."""
+
+    # AlignAtt (Papi et al. 2023) holds back what attends to the last moments of the sound. With two hypotheses to agree
+    # it gains nothing: with Whisper tiny, 400 ms made words come later, and no better.
+    hold_back_ms: int = 0
+    # A word is committed with the one after it in sight: only then is the punctuation between them worth anything.
+    words_in_sight: int = 1
+    # Word times wander from one decode to the next by so much.
+    time_slack_ms: int = 300
+    longest_window_ms: int = 9_500  # short padding covers 10 s
+    trim_beyond_ms: int = 6_000
+    kept_words: int = 2  # committed words that stay in the window, to join the next hypothesis to
+    prompt_words: int = 24
+
+
+def plain(word: str) -> str:
+    """A word as it is compared: without case and without punctuation around it."""
+    return word.strip(MARKS).casefold()
+
+
+def common_prefix(first: Sequence[str], second: Sequence[str]) -> int:
+    """How many words two texts have in common from their beginning on."""
+    pairs = zip(first, second, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if plain(a) != plain(b)), min(len(first), len(second)))
+
+
+def restated(committed: Sequence[str], hypothesis: Sequence[str], most: int | None = None) -> int:
+    """How many of the first words of `hypothesis` say again what is committed; at most `most`.
+
+    That is the beginning of the hypothesis with the smallest edit distance to the committed words; the longest of
+    equals, because a word less is a smaller accident than a word heard twice.
+    """
+    most = len(hypothesis) if most is None else min(most, len(hypothesis))
+    said = [plain(word) for word in hypothesis[:most]]
+    distances = list(range(most + 1))
+    for row, word in enumerate(map(plain, committed), 1):
+        diagonal, distances[0] = distances[0], row
+        for column, other in enumerate(said, 1):
+            substitution = diagonal + (word != other)
+            diagonal = distances[column]
+            distances[column] = min(diagonal + 1, distances[column - 1] + 1, substitution)
+    return min(range(most, -1, -1), key=distances.__getitem__)
+
+
+class StableWords:
+    """The recognised words of one utterance after another of one leg.
+
+    Each decode looks at a window of sound that begins at `window_start_ns` and gives the hypothesis for all of it.
+    """
+
+    def __init__(self, policy: AgreementPolicy = AgreementPolicy()) -> None:
+        self.policy = policy
+        self.committed: list[Word] = []  # of the utterance, in order
+        self.window_start_ns = 0
+        self._before: list[str] = []  # the last words of earlier utterances, for the prompt
+        self._unsettled: list[str] = []  # what the last hypothesis said beyond the committed words
+
+    def begin(self, start_ns: int) -> None:
+        """A new utterance begins; everything committed becomes past."""
+        self._before = self._past()
+        self.committed = []
+        self._unsettled = []
+        self.window_start_ns = start_ns
+
+    def push(self, hypothesis: Sequence[Word], window_end_ns: int) -> list[Word]:
+        """The newest hypothesis for the window up to `window_end_ns`; returns the words that are committed now."""
+        rest = self._beyond_committed(hypothesis)
+        texts = [word.text for word in rest]
+        settled_ns = window_end_ns - self.policy.hold_back_ms * NS_PER_MS
+        in_time = sum(word.end_ns <= settled_ns for word in rest)
+        agreed = min(common_prefix(self._unsettled, texts), in_time, max(0, len(rest) - self.policy.words_in_sight))
+        self._unsettled = texts[agreed:]
+        return self._commit(rest[:agreed])
+
+    def finish(self, hypothesis: Sequence[Word]) -> list[Word]:
+        """The last hypothesis: the speaker has paused or stopped. All of it is committed; returns what is new."""
+        self._unsettled = []
+        return self._commit(self._beyond_committed(hypothesis))
+
+    def trim(self, window_end_ns: int) -> int:
+        """Let the window begin later if it has grown long; returns where it begins, always at a word's beginning."""
+        if window_end_ns - self.window_start_ns > self.policy.trim_beyond_ms * NS_PER_MS:
+            kept = self.committed[-self.policy.kept_words :]
+            if kept:
+                self.window_start_ns = max(self.window_start_ns, kept[0].start_ns)
+        return self.window_start_ns
+
+    def is_stuck(self, window_end_ns: int) -> bool:
+        """Whether the window is too long for a decode although it was trimmed: time to `finish`."""
+        return window_end_ns - self.window_start_ns > self.policy.longest_window_ms * NS_PER_MS
+
+    def prompt(self) -> str:
+        """The committed words before the window, for the recognizer to carry on from."""
+        return " ".join(self._past(self.window_start_ns))
+
+    def _past(self, until_ns: int | None = None) -> list[str]:
+        said = [word.text for word in self.committed if until_ns is None or word.start_ns < until_ns]
+        return (self._before + said)[-self.policy.prompt_words :]
+
+    def _beyond_committed(self, hypothesis: Sequence[Word]) -> list[Word]:
+        in_window = [word for word in self.committed if word.start_ns >= self.window_start_ns]
+        if not in_window:
+            return list(hypothesis)
+        latest_ns = in_window[-1].end_ns + self.policy.time_slack_ms * NS_PER_MS
+        most = sum(word.start_ns <= latest_ns for word in hypothesis)
+        said = restated([word.text for word in in_window], [word.text for word in hypothesis], most)
+        return list(hypothesis[said:])
+
+    def _commit(self, words: Sequence[Word]) -> list[Word]:
+        """Add `words`, with times that never run backwards."""
+        added = []
+        for word in words:
+            earliest_ns = self.committed[-1].end_ns if self.committed else self.window_start_ns
+            start_ns = max(word.start_ns, earliest_ns)
+            added.append(Word(word.text, start_ns, max(word.end_ns, start_ns)))
+            self.committed.append(added[-1])
+        return added
+
+
+class StableTranslation:
+    """The translations of one growing segment. `committed` can be given to the engine as forced target prefix.
+
+    An engine that takes no prefix may begin anew in other words; `mended` counts how often the committed words and a
+    new translation had to be joined although they differ.
+    """
+
+    def __init__(self) -> None:
+        self.committed: list[str] = []
+        self.mended = 0
+        self._unsettled: list[str] = []
+
+    @property
+    def prefix(self) -> str:
+        """The committed words as text."""
+        return " ".join(self.committed)
+
+    def push(self, translation: str) -> str:
+        """The translation of the segment as far as it is known now; returns the words that are committed now."""
+        rest = self._beyond_committed(translation)
+        agreed = min(common_prefix(self._unsettled, rest), max(0, len(rest) - 1))
+        self._unsettled = rest[agreed:]
+        return self._commit(rest[:agreed])
+
+    def finish(self, translation: str) -> str:
+        """The translation of the whole segment; returns all of it that has not been committed before."""
+        self._unsettled = []
+        return self._commit(self._beyond_committed(translation))
+
+    def _beyond_committed(self, translation: str) -> list[str]:
+        words = translation.split()
+        said = restated(self.committed, words)
+        self.mended += [plain(word) for word in words[:said]] != [plain(word) for word in self.committed]
+        return words[said:]
+
+    def _commit(self, words: list[str]) -> str:
+        self.committed += words
+        return " ".join(words)

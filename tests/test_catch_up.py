@@ -1,0 +1,69 @@
+"""A lane that falls behind speaks faster, then pauses less, then merges; and goes back without anybody noticing."""
+
+import itertools
+
+import pytest
+
+from appliance.speech.catch_up import FASTEST, SHORTEST_PAUSES, Pace, next_pace
+
+LONG = 60_000  # ms: the pace has arrived where it wants to be
+
+
+@pytest.mark.parametrize(
+    ("backlog_ms", "pace"),
+    [
+        (0, Pace()),
+        (400, Pace()),
+        (800, Pace(speed=1.125)),
+        (1_200, Pace(speed=1.25)),
+        (1_800, Pace(speed=1.25, pauses=0.625)),
+        (2_400, Pace(speed=1.25, pauses=0.25)),
+        (2_401, Pace(speed=1.25, pauses=0.25, merge=True)),
+        (60_000, Pace(speed=1.25, pauses=0.25, merge=True)),
+    ],
+)
+def test_what_a_growing_backlog_calls_for(backlog_ms, pace):
+    found = next_pace(Pace(), backlog_ms, LONG)
+    assert (found.speed, found.pauses) == (pytest.approx(pace.speed), pytest.approx(pace.pauses))
+    assert found.merge == pace.merge
+
+
+@pytest.mark.parametrize(
+    ("before", "backlog_ms", "after"),
+    [
+        (Pace(1.125, 1.0), 600, Pace(1.125, 1.0)),  # 800 ms called for it: a little less changes nothing
+        (Pace(1.125, 1.0), 450, Pace(1.09375, 1.0)),
+        (Pace(1.25, 0.25, merge=True), 2_200, Pace(1.25, 0.25, merge=True)),
+        (Pace(1.25, 0.25, merge=True), 2_100, Pace(1.25, 0.28125)),
+        (Pace(1.25, 0.25, merge=True), 100, Pace()),
+    ],
+)
+def test_a_measure_is_taken_back_only_when_the_backlog_has_shrunk_well_below_it(before, backlog_ms, after):
+    found = next_pace(before, backlog_ms, LONG)
+    assert (found.speed, found.pauses) == (pytest.approx(after.speed), pytest.approx(after.pauses))
+    assert found.merge == after.merge
+
+
+def test_speed_changes_gently():
+    faster = next_pace(Pace(), 5_000, 100)
+    assert faster.speed == pytest.approx(1.02)
+    assert faster.pauses == pytest.approx(0.925)
+    slower = next_pace(Pace(speed=FASTEST, pauses=SHORTEST_PAUSES), 0, 100)
+    assert slower.speed == pytest.approx(1.242)
+    assert slower.pauses == pytest.approx(0.325)
+
+
+def test_a_steady_overload_is_caught_up_with_and_then_forgotten():
+    """Speech comes in at 1.1 times the rate of hearing for 30 s, then stops coming."""
+    pace, backlog_ms, speeds = Pace(), 0.0, []
+    for tick in range(3_000):
+        arriving = 22.0 if tick < 1_500 else 19.0
+        backlog_ms = max(0.0, backlog_ms + arriving - 20 * pace.speed)
+        pace = next_pace(pace, backlog_ms, 20)
+        speeds.append(pace.speed)
+        assert backlog_ms < 1_200
+    assert pace == Pace()
+    changes = [after - before for before, after in itertools.pairwise(speeds)]
+    assert max(map(abs, changes)) <= 0.0041
+    turns = sum(a * b < 0 for a, b in itertools.pairwise(changes))
+    assert turns <= 4  # it does not hunt

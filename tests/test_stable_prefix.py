@@ -1,0 +1,169 @@
+"""LocalAgreement-2: what two hypotheses agree on is committed, once, and never taken back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.speech.stable_prefix import (
+    AgreementPolicy,
+    StableTranslation,
+    StableWords,
+    Word,
+    common_prefix,
+    restated,
+)
+
+WORD_NS = 300_000_000
+
+
+def said(text: str, start_ns: int = 0) -> list[Word]:
+    """The words of `text`, 300 ms each."""
+    return [
+        Word(word, start_ns + place * WORD_NS, start_ns + (place + 1) * WORD_NS)
+        for place, word in enumerate(text.split())
+    ]
+
+
+def texts(words: list[Word]) -> str:
+    return " ".join(word.text for word in words)
+
+
+def hear(stable: StableWords, text: str, start_ns: int = 0) -> str:
+    """Push a hypothesis whose window ends a good while after its last word; returns what was committed."""
+    words = said(text, start_ns)
+    return texts(stable.push(words, words[-1].end_ns + WORD_NS if words else 0))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count"),
+    [
+        ("the cat sat", "The cat, sat.", 3),
+        ("the cat sat", "the cat stood", 2),
+        ("the cat", "the cat sat", 2),
+        ("a cat", "the cat", 0),
+        ("", "the", 0),
+    ],
+)
+def test_texts_are_compared_without_case_and_punctuation(first, second, count):
+    assert common_prefix(first.split(), second.split()) == count
+
+
+@pytest.mark.parametrize(
+    ("committed", "hypothesis", "count"),
+    [
+        ("", "a b c", 0),
+        ("a b", "a b c", 2),
+        ("a b", "A, b. c", 2),
+        ("a b", "a x c d", 2),  # a word is now heard differently: it has been said all the same
+        ("differs", "erned differs from", 2),  # the window began within a word
+        ("very", "very very good", 1),
+        ("o número da minha conta é", "meu número de conta é de quatro", 5),
+        ("a b c", "a b", 2),
+        ("a b c", "", 0),
+    ],
+)
+def test_what_was_committed_is_found_again_in_a_new_hypothesis(committed, hypothesis, count):
+    assert restated(committed.split(), hypothesis.split()) == count
+
+
+def test_nothing_is_committed_before_two_hypotheses_agree():
+    stable = StableWords()
+    assert hear(stable, "for although the") == ""
+    assert hear(stable, "for although the Chinese took") == "for although the"
+    assert hear(stable, "for although the Chinese took impressions") == "Chinese took"
+
+
+def test_a_word_is_committed_only_with_the_next_one_in_sight_so_that_its_punctuation_is_right():
+    stable = StableWords()
+    hear(stable, "in the only sense.")
+    assert hear(stable, "in the only sense.") == "in the only"
+    assert hear(stable, "in the only sense with which") == "sense"
+    assert hear(stable, "in the only sense with which we") == "with which"
+
+
+def test_words_at_the_very_end_of_the_sound_are_held_back():
+    stable = StableWords(AgreementPolicy(hold_back_ms=400))
+    words = said("we are at present concerned")
+    stable.push(words, words[-1].end_ns)
+    assert texts(stable.push(words, words[-1].end_ns)) == "we are at"
+
+
+def test_a_pause_commits_everything():
+    stable = StableWords()
+    hear(stable, "has never")
+    assert texts(stable.finish(said("has never been surpassed."))) == "has never been surpassed."
+    assert stable.finish(said("has never been surpassed.")) == []
+
+
+def test_a_committed_word_that_is_heard_differently_later_is_neither_changed_nor_repeated():
+    stable = StableWords()
+    hear(stable, "wood cutters of the Netherlands")
+    hear(stable, "wood cutters of the Netherlands by")
+    assert hear(stable, "wood cutters on the Netherlands by a similar") == "by"
+    assert texts(stable.committed) == "wood cutters of the Netherlands by"
+
+
+def test_a_long_window_is_trimmed_to_the_last_committed_words():
+    stable = StableWords(AgreementPolicy(trim_beyond_ms=2_000, kept_words=2))
+    hear(stable, "one two three four five six seven")
+    hear(stable, "one two three four five six seven eight")
+    end_ns = 9 * WORD_NS
+    assert stable.trim(end_ns) == stable.committed[-2].start_ns
+    assert stable.prompt() == "one two three four five"
+    assert hear(stable, "six seven eight nine", start_ns=stable.window_start_ns) == "eight"
+    assert texts(stable.committed) == "one two three four five six seven eight"
+
+
+def test_a_window_in_which_nothing_is_committed_gets_stuck_rather_than_longer_for_ever():
+    stable = StableWords()
+    assert stable.trim(9_000_000_000) == 0
+    assert not stable.is_stuck(9_000_000_000)
+    assert stable.is_stuck(9_600_000_000)
+
+
+def test_the_prompt_carries_the_last_words_into_the_next_utterance():
+    stable = StableWords(AgreementPolicy(prompt_words=3))
+    stable.finish(said("it is worth mention in passing"))
+    stable.begin(5_000_000_000)
+    assert stable.committed == []
+    assert stable.prompt() == "mention in passing"
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), max_size=12), max_size=8))
+def test_whatever_a_recognizer_says_commits_only_append_and_times_only_grow(hypotheses):
+    stable = StableWords()
+    heard: list[Word] = []
+    for words in hypotheses:
+        heard += stable.push(said(" ".join(words)), 13 * WORD_NS)
+        assert stable.committed == heard
+    times = [time for word in heard for time in (word.start_ns, word.end_ns)]
+    assert times == sorted(times)
+
+
+def test_a_translation_is_committed_as_far_as_two_agree():
+    stable = StableTranslation()
+    assert stable.push("O número da minha") == ""
+    assert stable.push("O número da minha conta é") == "O número da minha"
+    assert stable.prefix == "O número da minha"
+    assert stable.finish("O número da minha conta é quatro.") == "conta é quatro."
+    assert stable.mended == 0
+
+
+def test_an_engine_that_begins_anew_is_joined_where_its_words_go_on():
+    stable = StableTranslation()
+    stable.push("O número da minha conta é")
+    stable.push("O número da minha conta é de")
+    assert stable.finish("Meu número de conta é de quatro cinco.") == "de quatro cinco."
+    assert stable.prefix == "O número da minha conta é de quatro cinco."
+    assert stable.mended == 1
+
+
+@given(st.lists(st.text(alphabet="ab ", max_size=12), min_size=1, max_size=6))
+def test_a_committed_translation_only_ever_grows(translations):
+    stable = StableTranslation()
+    told: list[str] = []
+    for translation in translations[:-1]:
+        told += stable.push(translation).split()
+        assert stable.committed == told
+    told += stable.finish(translations[-1]).split()
+    assert stable.committed == told
