@@ -1,8 +1,8 @@
-"""What an engine must do to take part: three small protocols, and the values they exchange."""
+"""What an engine must do to take part: small protocols, and the values they exchange."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,14 @@ Samples = NDArray[np.float32]  # mono, in -1 … 1
 
 class EngineError(Exception):
     """An engine cannot be loaded or cannot answer; the message is one sentence for a technician."""
+
+
+class EngineUnavailable(EngineError):  # noqa: N818
+    """It cannot answer now (no connection, overloaded, too slow): try again, or take the next engine."""
+
+
+class EngineRefused(EngineError):  # noqa: N818
+    """It will not answer however often it is asked (wrong key, quota used up, licence not accepted)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +112,125 @@ class VoiceDetector(Protocol):
 
         Returns their n probabilities, and the leg's new state.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class StreamContext:
+    """Whose speech a recognition stream carries; everything heard in it bears this."""
+
+    session_id: str  # the room
+    speaker_id: str  # the leg
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with its punctuation, and when it was said (CLOCK_MONOTONIC at capture)."""
+
+    text: str
+    start_ns: int
+    end_ns: int
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """All that has been recognised of one utterance so far.
+
+    A newer `revision` of the same (`context`, `seq_num`) replaces an older one; after `final` there is none.
+    `committed` only grows, and its words are never taken back; those in `tentative`, which follow it, may still change.
+    `seq_num` is the uplink sequence number of the frame that the utterance began in.
+    """
+
+    context: StreamContext
+    seq_num: int
+    revision: int
+    final: bool
+    language: str
+    committed: tuple[Word, ...]
+    tentative: tuple[Word, ...] = ()
+
+
+class RecognitionStream(Protocol):
+    """The speech of one leg on its way into text. Nothing here blocks."""
+
+    context: StreamContext
+
+    @property
+    def needed_from(self) -> int:
+        """Where a restart has to replay from: the uplink sequence number of the oldest frame whose words are not final.
+
+        0 before the first frame.
+        """
+
+    def feed(self, pcm: bytes, capture_ns: int, seq_num: int) -> None:
+        """Take one frame: 640 bytes, captured at `capture_ns`, with its uplink sequence number. Gaps are allowed."""
+
+    def end_utterance(self) -> None:
+        """Say that the utterance is over: what has been fed becomes final soon. An engine may find that out itself."""
+
+    def take(self) -> list[Transcript]:
+        """What was recognised since the last call, oldest first.
+
+        Raises EngineRefused for good, and EngineUnavailable for as long as the engine cannot be reached.
+        """
+
+    def close(self) -> None:
+        """End the stream; what is not final is given up. Idempotent."""
+
+
+class StreamingRecognizer(Protocol):
+    """Speech to text while it is spoken, for many legs at once."""
+
+    languages: frozenset[str]
+
+    def warm(self) -> None:
+        """Run once, so that the first caller does not wait for lazy initialisation."""
+
+    def open(self, context: StreamContext, language: str) -> RecognitionStream:
+        """Begin a stream of one leg that speaks `language`. Raises EngineError."""
+
+    def advance(self) -> None:
+        """Decode what was fed, of all streams in one batch; an engine that runs elsewhere has nothing to do here.
+
+        What comes of it, failures too, is told by each stream's `take`.
+        """
+
+    def close(self) -> None:
+        """End all streams."""
+
+
+Formality = Literal["", "more", "less"]
+Option = Literal["context", "formality", "target_prefix", "glossary_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationRequest:
+    """A segment to be translated, and what helps with it. What an engine does not take (see `options`) it ignores."""
+
+    text: str
+    stream_id: str
+    seq_num: int
+    partial: bool
+    source_lang: str
+    target_lang: str
+    context: str = ""  # what was said before, in the source language; it is not translated
+    formality: Formality = ""
+    target_prefix: str = ""  # the translation has to begin with these whole words
+    glossary_id: str = ""
+
+
+@runtime_checkable
+class RequestTranslator(Translator, Protocol):
+    """A translator that takes more than text."""
+
+    options: frozenset[Option]
+
+    def translate_request(self, request: TranslationRequest) -> str:
+        """Translate one segment. Raises EngineRefused, EngineUnavailable or another EngineError."""
+
+
+def translate(translator: Translator, request: TranslationRequest) -> str:
+    """Translate with as much of `request` as `translator` takes. Raises EngineError."""
+    if isinstance(translator, RequestTranslator):
+        return translator.translate_request(request)
+    return translator.translate(request.text, request.source_lang, request.target_lang)
