@@ -4,11 +4,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 
 import deepl
 
-from appliance.engines.languages import TRANSLATED, bcp47, pair_for
+from appliance.engines.languages import TRANSLATED, pair_for
 from appliance.engines.protocols import EngineError, EngineRefused, EngineUnavailable, Option, TranslationRequest
 from appliance.engines.web_errors import error_for_status
 
@@ -49,6 +50,10 @@ class DeepL:
         """Connect and check the key. Raises EngineError."""
         self._within_budget(self._client.get_usage)
 
+    def close(self) -> None:
+        """Hang up. A call that is overdue ends by itself."""
+        self._client.close()  # type: ignore[no-untyped-call]
+
     def translate(self, text: str, source: str, target: str) -> str:
         return self.translate_request(TranslationRequest(text, "", 0, False, source, target))
 
@@ -65,7 +70,7 @@ class DeepL:
         return self._client.translate_text(
             request.text,
             source_lang=source.partition("-")[0].upper(),
-            target_lang=TARGET_VARIANTS.get(target, bcp47(target)),
+            target_lang=TARGET_VARIANTS.get(target, target.upper()),
             context=request.context or None,
             formality=f"prefer_{request.formality}" if request.formality else None,  # never an error, unlike "more"
             glossary=request.glossary_id or None,
@@ -100,7 +105,7 @@ class DeepL:
 
 
 def _as_engine_error(error: deepl.DeepLException) -> EngineError:
-    if isinstance(error, deepl.exceptions.GlossaryNotFoundException):
+    if error.http_status_code == HTTPStatus.NOT_FOUND:  # there is nothing else to be found
         return EngineRefused("DeepL does not know this glossary; check the id in appliance.toml")
     if isinstance(error, deepl.exceptions.ConnectionException):
         return EngineUnavailable("DeepL cannot be reached; check the network and engines.deepl.server")

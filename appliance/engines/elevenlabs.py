@@ -51,10 +51,16 @@ class ElevenLabs:
         self._settings = settings
         self._answer_s = settings.answer_ms / 1000
         self._http = httpx.Client(timeout=self._answer_s)
-        self._client = Client(base_url=settings.server, api_key=settings.key, httpx_client=self._http)
+        self._client = Client(  # its own timeout, of 240 s, goes before that of the HTTP client
+            base_url=settings.server, api_key=settings.key, httpx_client=self._http, timeout=self._answer_s
+        )
 
     def warm(self) -> None:
         """Nothing: it would cost, and the first call makes its own connection."""
+
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
 
     def synthesize(self, text: str, language: str, speed: float = 1.0) -> Iterator[Speech]:
         tag = best_match(self.languages, language)

@@ -65,16 +65,18 @@ class Nllb:
             return request.target_prefix
         source, target = (self._codes[tag] for tag in pair)
         pieces = self._pieces.encode(request.text, out_type=str)[: MOST_PIECES - 2]
-        prefix = self._pieces.encode(request.target_prefix, out_type=str)
+        prefix = self._pieces.encode(request.target_prefix, out_type=str)[: MOST_PIECES // 2]
         try:
             (answer,) = self._model.translate_batch(
                 [[source, *pieces, END]],
                 target_prefix=[[target, *prefix]],
                 beam_size=BEAMS,
-                max_decoding_length=len(prefix) + 2 * len(pieces) + 16,
+                max_decoding_length=min(len(prefix) + 2 * len(pieces) + 16, MOST_PIECES),
+                disable_unk=True,
                 no_repeat_ngram_size=4,  # it may loop on what it does not understand
             )
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"NLLB-200 failed: {error}") from error
-        text: str = self._pieces.decode(answer.hypotheses[0][1:])
+        languages = set(self._codes.values())  # it may name one again where it is at a loss
+        text: str = self._pieces.decode([piece for piece in answer.hypotheses[0] if piece not in languages])
         return text.strip()
