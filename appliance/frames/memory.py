@@ -165,10 +165,10 @@ class Memory:
             posix_ipc.unlink_shared_memory(_segment_name(self.instance))
 
     def _ring(self, ring: str, index: int | str) -> RingPlace:
-        number = self.layout.processes.index(index) if isinstance(index, str) else index
         try:
+            number = self.layout.processes.index(index) if isinstance(index, str) else index
             return self._places.rings[ring, number]
-        except KeyError:
+        except (KeyError, ValueError):
             raise ValueError(f'there is no ring "{ring}" {index}') from None
 
     def _bell_of(self, place: RingPlace) -> Doorbell | None:
