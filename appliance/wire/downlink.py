@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from appliance import clock
-from appliance.frames.datagrams import address_number, send
+from appliance.frames.datagrams import address_number
 from appliance.frames.messages import FirstAudio
 from appliance.frames.ring import END, START, Frame, RingReader
 from appliance.frames.roster import Booth, Lane, Roster
@@ -60,19 +60,20 @@ def g722() -> Callable[[bytes], bytes]:
 class Downlink:
     """All lanes and booths on one socket.
 
-    `new_encoder` makes a booth's encoder of frames; `journal` is told the first audio of each translation.
+    `send` takes (address, packet) pairs and returns how many went out; `journal` is told the first audio of each
+    translation; `new_encoder` makes a booth's encoder of frames.
     """
 
     def __init__(
         self,
-        fd: int,
+        send: Callable[[list[tuple[int, bytes]]], int],
         readers: Sequence[RingReader],
         prefill_frames: int,
         counts: Counter[str],
         journal: Callable[[FirstAudio], None],
         new_encoder: Callable[[], Callable[[bytes], bytes]] = g722,
     ) -> None:
-        self._fd = fd
+        self._send = send
         self._readers = readers
         self._prefill_frames = prefill_frames
         self._counts = counts
@@ -105,7 +106,7 @@ class Downlink:
                 if played.opens:
                     opened.append((out.lane, played.opens))
         if heard:
-            self._send(heard, tick)
+            self._speak(heard, tick)
         for lane, piece in opened:
             self._tell_first_audio(lane, piece)
 
@@ -116,13 +117,13 @@ class Downlink:
             self._counts["underruns"] += out.playout.underruns
             out.dropped, out.playout.underruns = out.reader.dropped, 0
 
-    def _send(self, heard: dict[int, list[bytes]], tick: int) -> None:
+    def _speak(self, heard: dict[int, list[bytes]], tick: int) -> None:
         packets = []
         for place, frames in heard.items():
             booth = self._booths[place]
             packets.append((booth.address, booth.stream.packet(mix(frames), tick)))
             self._counts["downlink_frames"] += len(frames)
-        sent = send(self._fd, packets)
+        sent = self._send(packets)
         self._counts["packets_out"] += sent
         self._counts["unsent"] += len(packets) - sent
 
