@@ -60,6 +60,7 @@ class Supervisor:
         """Start all workers, keep them alive, stop them in order."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_stop_signal)
+        self._vitals.state = State.UP
         try:
             while not self._stop_signals:
                 self._turn(self._look_after)
