@@ -12,6 +12,17 @@ from appliance import cli
 from appliance.engines.protocols import EngineError
 
 COMMANDS = ["up", "status", "doctor", "config", "config check", "config render", "bench", "bench ring", "bench rtp"]
+ROUTE = """
+[[phones]]
+name = "bruno"
+password = "Xy7"
+
+[[routes]]
+number = "1001"
+caller_language = "en"
+callee_language = "pt-BR"
+callee = "PJSIP/bruno"
+"""
 SHIPPED = str(Path(__file__).parent.parent / "appliance.toml")
 
 
@@ -112,8 +123,7 @@ def test_config_check_for_programs():
 )
 def test_config_check_finds_what_does_not_fit_together(tmp_path, text, problem):
     path = tmp_path / "appliance.toml"
-    routes = '[[phones]]\nname = "a"\npassword = "Xy7"\n[[routes]]\nnumber = "1"\ncaller_language = "en"\ncallee_language = "pt-BR"\n'
-    path.write_text(f'{text}\n{routes}callee = "PJSIP/a"\n')
+    path.write_text(text + ROUTE)
     answer = dragoman("config", "check", "--config", str(path), DRAGOMAN_ARI_PASSWORD="secret")
     assert answer.returncode == 2
     assert answer.stderr.startswith(problem)
