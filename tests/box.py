@@ -25,7 +25,7 @@ WORKERS = (
 {rows}
 )
 """
-ROW = "    Process({name!r}, {module!r}, (), (), ready_s={ready_s}, heartbeat_s={heartbeat_s}, busy_s={busy_s}),"
+ROW = "    Process({name!r}, {module!r}, (), (), **{fields!r}),"
 
 
 class Box:
@@ -39,14 +39,19 @@ class Box:
         self.config.write_text(f'instance = "{self.instance}"\n[media]\nport = {self.port}\n')
         self.errors = folder / "stderr.txt"
         self._folder = folder
-        self.deadlines = {"ready_s": 30.0, "heartbeat_s": 30.0, "busy_s": 30.0}  # generous: the machine may be busy
+        self.process_fields = {
+            "ready_s": 30.0,
+            "heartbeat_s": 30.0,
+            "busy_s": 30.0,
+            "standby": False,
+        }  # generous: the machine may be busy
         self.toys = toys
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Box":
         """Write the table and run `dragoman up`."""
         rows = "\n".join(
-            ROW.format(name=name, module=f"toys.{toy}", **self.deadlines) for name, toy in self.toys.items()
+            ROW.format(name=name, module=f"toys.{toy}", fields=self.process_fields) for name, toy in self.toys.items()
         )
         (self._folder / "toy_table.py").write_text(TABLE.format(rows=rows))
         with self.errors.open("ab") as errors:
@@ -112,6 +117,10 @@ class Box:
             return {name: Vitals(memory.vitals(name)).pid for name in self.toys}
         finally:
             memory.close()
+
+    def children(self) -> set[int]:
+        """Process ids of all workers and standbys that live."""
+        return {child.pid for child in psutil.Process(self.process.pid).children() if alive(child.pid)}
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal to the watchdog and wait for its end."""

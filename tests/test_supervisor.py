@@ -56,7 +56,7 @@ def test_an_engine_that_cannot_start_says_why_and_is_not_tried_in_a_loop(box):
 
 def test_what_hangs_is_killed_step_by_step_and_its_stack_is_in_the_log(box):
     appliance = box(mt="hanging", calls="steady")
-    appliance.deadlines["heartbeat_s"] = 1
+    appliance.process_fields["heartbeat_s"] = 1
     appliance.start()
     appliance.wait_for(process="mt", text="working")
     steps = [entry["action"] for entry in appliance.entries(component="mt", status="stuck")]
@@ -69,7 +69,7 @@ def test_what_hangs_is_killed_step_by_step_and_its_stack_is_in_the_log(box):
 
 def test_a_call_within_its_deadline_is_left_alone_and_one_past_it_is_not(box):
     appliance = box(tts="busy", calls="steady")
-    appliance.deadlines |= {"heartbeat_s": 1, "busy_s": 0.5}
+    appliance.process_fields |= {"heartbeat_s": 1, "busy_s": 0.5}
     appliance.start()
     appliance.wait_for(process="tts", text="working")
     assert appliance.entries(process="tts", text="the long call is done")
@@ -79,7 +79,7 @@ def test_a_call_within_its_deadline_is_left_alone_and_one_past_it_is_not(box):
 
 def test_what_never_gets_ready_is_stuck(box):
     appliance = box(asr="never_ready", calls="steady")
-    appliance.deadlines["ready_s"] = 1
+    appliance.process_fields["ready_s"] = 1
     appliance.start()
     appliance.wait_for(process="watchdog", text="asr is stuck: not ready in time")
     # Told to stop before it was ready, it has nothing to finish: the first step is enough.
@@ -89,13 +89,41 @@ def test_what_never_gets_ready_is_stuck(box):
 
 def test_a_stopped_process_is_replaced(box):
     appliance = box(rtp="steady", calls="steady")
-    appliance.deadlines["heartbeat_s"] = 1
+    appliance.process_fields["heartbeat_s"] = 1
     appliance.start().wait_until_up()
     frozen = appliance.pids()["rtp"]
     os.kill(frozen, signal.SIGSTOP)
     appliance.wait_for(component="rtp", status="exited (SIGKILL)")
     appliance.wait_for(2, component="rtp", status="up")
     assert not alive(frozen)
+
+
+def test_a_standby_takes_over_and_gets_a_standby_of_its_own(box):
+    appliance = box(rtp="steady", calls="steady")
+    appliance.process_fields["standby"] = True
+    appliance.start().wait_until_up()
+    for restarts in (1, 2):
+        appliance.until(lambda: len(appliance.children()) == 4, "two workers and two standbys")
+        os.kill(appliance.pids()["rtp"], signal.SIGKILL)
+        before = appliance.children()
+        appliance.wait_for(1 + restarts, component="rtp", status="up")
+        assert appliance.pids()["rtp"] in before
+    appliance.until(lambda: len(appliance.children()) == 4, "the next standby")
+    pids = appliance.children()
+    assert appliance.stop() == 0
+    assert not any(map(alive, pids))
+    assert appliance.left_behind() == []
+
+
+def test_a_dead_standby_is_replaced_when_it_is_needed(box):
+    appliance = box(rtp="steady")
+    appliance.process_fields["standby"] = True
+    appliance.start().wait_until_up()
+    appliance.until(lambda: len(appliance.children()) == 2, "a worker and its standby")
+    for pid in appliance.children():
+        os.kill(pid, signal.SIGKILL)
+    appliance.wait_for(2, component="rtp", status="up")
+    assert appliance.stop() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
