@@ -11,7 +11,18 @@ from box import Box
 from appliance import cli
 from appliance.engines.protocols import EngineError
 
-COMMANDS = ["up", "status", "doctor", "config", "config check", "config render", "bench", "bench ring", "bench rtp"]
+COMMANDS = [
+    "up",
+    "status",
+    "demo",
+    "doctor",
+    "config",
+    "config check",
+    "config render",
+    "bench",
+    "bench ring",
+    "bench rtp",
+]
 ROUTE = """
 [[phones]]
 name = "bruno"
