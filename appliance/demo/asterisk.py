@@ -60,6 +60,11 @@ class PrivateAsterisk:
             raise AsteriskError("this Asterisk has not been started")
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Write the configuration, start, and return when ARI answers. Raises AsteriskError or ConfigError."""
         self._write_configuration()
