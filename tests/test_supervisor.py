@@ -190,3 +190,20 @@ def test_a_taken_media_port_is_refused_and_leaves_nothing(box):
         assert appliance.start().process.wait(60) == 1
     assert f"UDP 127.0.0.1:{appliance.port} (media.host, media.port) is used" in appliance.errors.read_text()
     assert appliance.left_behind() == []
+
+
+def test_the_service_manager_is_told(box, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(60)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        appliance = box(calls="steady").start()
+        while manager.recv(100) != b"READY=1":
+            pass
+        assert appliance.entries(component="calls", status="up")
+        while manager.recv(100) != b"WATCHDOG=1":
+            pass
+        appliance.process.send_signal(signal.SIGTERM)
+        while manager.recv(100) != b"STOPPING=1":
+            pass
+    assert appliance.process.wait(60) == 0
