@@ -6,17 +6,23 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import soundfile
 
 import procs.asr
 import procs.mt
 import procs.tts
 from appliance.config import Config
+from appliance.demo.asterisk import asterisk_tree
+from appliance.engines.model_files import assemble, manifest
 from appliance.engines.protocols import ClauseSizes, EngineError, Recognition, Samples, Speech
+from appliance.engines.registry import load_recognizer
 from appliance.frames.memory import Memory
 from appliance.frames.messages import JournalEntry, LogLine, Segment, Spoken, Translation
 from appliance.frames.ring import END, START, Frame
 from appliance.frames.roster import Lane, Leg, Roster
 from appliance.frames.text import TextReader, TextWriter
+from appliance.media.resample import resample
+from appliance.speech.words import shared_words, word_error_rate
 from appliance.supervision.context import Context
 from appliance.supervision.process_table import PROCESS_NAMES, WORKERS
 from appliance.units import FRAME_BYTES, FRAME_NS, FRAME_SAMPLES, NS_PER_MS, SAMPLE_RATE_HZ
@@ -204,6 +210,13 @@ class Mouth:
             sequences.append(self._uplink.push(frame, capture_ns=self._now_ns))
             self._now_ns += FRAME_NS
         return sequences[0]
+
+    def plays(self, samples: Samples) -> None:
+        """A recording at 16 kHz."""
+        for first in range(0, len(samples) - FRAME_SAMPLES, FRAME_SAMPLES):
+            frame = (samples[first : first + FRAME_SAMPLES] * 32_767).astype("<i2").tobytes()
+            self._uplink.push(frame, capture_ns=self._now_ns)
+            self._now_ns += FRAME_NS
 
     def says(self, percent: int, duration_ms: int = 640) -> int:
         first = self.makes(percent / 100, duration_ms)
@@ -532,3 +545,29 @@ def test_a_killed_tts_says_again_what_it_had_not_finished(appliance: Appliance, 
     starts = [(frame.stream, frame.generation) for frame in frames if frame.flags & START]
     assert starts == [(50, 1), (100, 1), (100, 2)]
     assert synthesizer.spoken.count("antes") == 1
+
+
+# --- all three, with the real engines ---
+
+
+def test_a_person_is_interpreted(appliance: Appliance) -> None:
+    for model in manifest().values():
+        if model.assembled:
+            assemble(model, appliance.config.cache_dir)
+    path = asterisk_tree(appliance.config) / "usr/share/asterisk/sounds/en_US_f_Allison/vm-nobodyavail.gsm"
+    prompt, rate_hz = soundfile.read(path, dtype="float32", format="RAW", subtype="GSM610", samplerate=8000, channels=1)
+    for name, main in (("asr", procs.asr.main), ("mt", procs.mt.main), ("tts", procs.tts.main)):
+        appliance.start(name, main)
+    ear, journal = Ear(appliance.memory, 0), Mailbox(appliance.memory, "journal", "mt", JournalEntry)
+    mouth = Mouth(appliance.memory, 0)
+    mouth.makes(0, 400)
+    mouth.plays(resample(prompt, rate_hz))
+    mouth.makes(0, 800)
+    heard = b"".join(frame.payload for frame in ear.hears(1))
+    (translation,) = journal.collect(1)
+    assert word_error_rate("Nobody is available to take your call at the moment.", translation.source.text) <= 0.15
+    assert shared_words("Ninguém está disponível no momento.", translation.text) >= 0.7
+    back = load_recognizer("whisper-base", appliance.config).recognize(
+        np.frombuffer(heard, "<i2").astype(np.float32) / 32_768, "pt-br"
+    )
+    assert shared_words(translation.text, back.text) >= 0.7
