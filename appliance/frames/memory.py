@@ -58,7 +58,9 @@ class Memory:
         self.layout = layout
         self._places = places(layout)
         self._segment = segment
-        self._map = mmap.mmap(segment, self._places.size_bytes)
+        # Populated: a page fault for every sixth frame would cost more than the frame.
+        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+        self._map = mmap.mmap(segment, self._places.size_bytes, flags)
         self._bells: dict[str, Doorbell] = {}
 
     @classmethod
