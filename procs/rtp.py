@@ -6,6 +6,7 @@ from functools import partial
 from appliance import clock
 from appliance.frames import datagrams
 from appliance.supervision.context import Context
+from appliance.units import FRAMES_PER_S
 from appliance.wire.downlink import Downlink
 from appliance.wire.pulse import Pulse, stay_punctual
 from appliance.wire.uplink import Uplink
@@ -35,7 +36,8 @@ def main(ctx: Context) -> None:
         downlink.tick(tick)  # first, so that packets leave at an even pace
         uplink.receive()
         uplink.poll(clock.now_ns())
-        downlink.count_losses()
+        if tick % FRAMES_PER_S == 0:
+            downlink.count_losses()
         for name, amount in counts.items():
             ctx.vitals.add(name, amount)
         counts.clear()

@@ -11,7 +11,7 @@ from appliance.frames.ring import END, START, Frame, RingReader
 from appliance.frames.roster import Booth, Lane, Roster
 from appliance.media.codecs import G722_64K, G722Encoder
 from appliance.media.mixer import mix
-from appliance.media.playout import Piece, Played, Playout
+from appliance.media.playout import Piece, Playout
 from appliance.media.talkspurt import TalkspurtStream
 from appliance.units import FRAME_BYTES
 
@@ -24,17 +24,21 @@ class LaneOut:
         self.reader = reader
         self.playout = Playout(prefill_frames)
         self.dropped = reader.dropped
+        self._opened: int | None = None
 
-    def tick(self) -> Played | None:
+    def tick(self) -> Piece | None:
         """The next 20 ms of this lane, or None."""
-        room = self.playout.room
-        if room > 0:
-            for frame in self.reader.pop_many(room):
-                self.playout.push(_piece(frame))
-        played = self.playout.tick()
-        if played:
+        while self.playout.wants_more and (frame := self.reader.pop()):
+            self.playout.push(_piece(frame))
+        piece = self.playout.tick()
+        if piece:
             self.reader.commit(self.reader.position - self.playout.queued)
-        return played
+        return piece
+
+    def opens(self, piece: Piece) -> bool:
+        """Whether a translation begins with this first piece of a clause: with its first clause only."""
+        before, self._opened = self._opened, piece.translation
+        return before != self._opened
 
     def discard(self) -> None:
         """Nobody shall hear what is still in the ring."""
@@ -43,11 +47,12 @@ class LaneOut:
 
 
 class BoothOut:
-    """Where one booth is, and its RTP stream. A new process, or a new place, is a new stream."""
+    """Where one booth is, the lanes that speak in it, and its RTP stream. A new process, or place, is a new stream."""
 
     def __init__(self, booth: Booth, address: int, encode: Callable[[bytes], bytes]) -> None:
         self.booth = booth
         self.address = address
+        self.lanes: list[LaneOut] = []
         sequence, timestamp, ssrc = secrets.randbits(16), secrets.randbits(32), secrets.randbits(32)
         self.stream = TalkspurtStream(G722_64K, encode, ssrc, sequence, timestamp)
 
@@ -83,32 +88,44 @@ class Downlink:
         self._booths: dict[int, BoothOut] = {}
 
     def follow(self, roster: Roster, resume: bool = False) -> None:
-        """Play the lanes of `roster` into its booths. `resume`: what is in the rings already shall be heard as well."""
-        lanes = {}
-        for lane in roster.lanes:
-            known = self._lanes.pop(lane.place, None)
-            lanes[lane.place] = self._follow_lane(lane, known, resume)
-        for gone in self._lanes.values():
-            gone.discard()
+        """Play the lanes of `roster` into its booths. `resume`: what is in the rings already shall be heard as well.
+
+        A lane whose booth Asterisk has yet to make waits with what it has to say.
+        """
+        lanes = {lane.place: self._follow_lane(lane, resume) for lane in roster.lanes}
+        for place in self._lanes.keys() - lanes.keys():
+            self._lanes[place].discard()
         self._lanes = lanes
         self._booths = {booth.place: self._follow_booth(booth) for booth in roster.booths if booth.address}
+        for place, booth in self._booths.items():
+            booth.lanes = [out for out in lanes.values() if out.lane.booth == place]
 
     def tick(self, tick: int) -> None:
         """Send the next 20 ms of every booth that has something to say; `tick` counts the 20 ms clock."""
-        heard: dict[int, list[bytes]] = {}
+        # All lanes first, then all booths: two short loops stay in the CPU's caches, one long one takes half as long again.
+        heard: list[tuple[BoothOut, list[bytes]]] = []
         opened: list[tuple[Lane, Piece]] = []
-        for out in self._lanes.values():
-            if out.lane.booth not in self._booths:
-                continue  # Asterisk has yet to make it: what it shall say waits
-            played = out.tick()
-            if played:
-                heard.setdefault(out.lane.booth, []).append(played.payload)
-                if played.opens:
-                    opened.append((out.lane, played.opens))
+        for booth in self._booths.values():
+            frames = []
+            for out in booth.lanes:
+                piece = out.tick()
+                if piece:
+                    frames.append(piece.payload)
+                    if piece.first and out.opens(piece):
+                        opened.append((out.lane, piece))
+            if frames:
+                heard.append((booth, frames))
         if heard:
             self._speak(heard, tick)
         for lane, piece in opened:
             self._tell_first_audio(lane, piece)
+
+    def _speak(self, heard: list[tuple[BoothOut, list[bytes]]], tick: int) -> None:
+        packets = [(booth.address, booth.stream.packet(mix(frames), tick)) for booth, frames in heard]
+        sent = self._send(packets)
+        self._counts["downlink_frames"] += sum(len(frames) for _, frames in heard)
+        self._counts["packets_out"] += sent
+        self._counts["unsent"] += len(packets) - sent
 
     def count_losses(self) -> None:
         """Add what the lanes had to do without to the counts."""
@@ -117,21 +134,12 @@ class Downlink:
             self._counts["underruns"] += out.playout.underruns
             out.dropped, out.playout.underruns = out.reader.dropped, 0
 
-    def _speak(self, heard: dict[int, list[bytes]], tick: int) -> None:
-        packets = []
-        for place, frames in heard.items():
-            booth = self._booths[place]
-            packets.append((booth.address, booth.stream.packet(mix(frames), tick)))
-            self._counts["downlink_frames"] += len(frames)
-        sent = self._send(packets)
-        self._counts["packets_out"] += sent
-        self._counts["unsent"] += len(packets) - sent
-
     def _tell_first_audio(self, lane: Lane, piece: Piece) -> None:
         sent_ns = clock.now_ns()
         self._journal(FirstAudio(lane.place, piece.translation, sent_ns, chain_ns=sent_ns - piece.speech_end_ns))
 
-    def _follow_lane(self, lane: Lane, known: LaneOut | None, resume: bool) -> LaneOut:
+    def _follow_lane(self, lane: Lane, resume: bool) -> LaneOut:
+        known = self._lanes.get(lane.place)
         if known and known.lane.call == lane.call:
             known.lane = lane
             return known
@@ -149,6 +157,7 @@ class Downlink:
 
 
 def _piece(frame: Frame) -> Piece:
-    payload = frame.payload.ljust(FRAME_BYTES, b"\0")
-    flags = frame.flags
-    return Piece(payload, frame.stream, frame.capture_ns, first=bool(flags & START), last=bool(flags & END))
+    _, _, capture_ns, translation, _, flags, payload = frame
+    if len(payload) < FRAME_BYTES:
+        payload = payload.ljust(FRAME_BYTES, b"\0")
+    return Piece(payload, translation, capture_ns, flags & START != 0, flags & END != 0)
