@@ -59,13 +59,13 @@ class Ari:
     def __init__(self, config: AsteriskConfig) -> None:
         self.application = config.application
         self._url = f"{config.ari_url.rstrip('/')}/ari"
-        self._login = aiohttp.BasicAuth(config.ari_user, config.ari_password)
+        self._login = {"Authorization": aiohttp.encode_basic_auth(config.ari_user, config.ari_password)}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(keepalive_timeout=KEEP_CONNECTION_S)
         timeout = aiohttp.ClientTimeout(total=REQUEST_S)
-        self._session = aiohttp.ClientSession(auth=self._login, connector=connector, timeout=timeout)
+        self._session = aiohttp.ClientSession(headers=self._login, connector=connector, timeout=timeout)
         return self
 
     async def __aexit__(

@@ -225,9 +225,10 @@ class RoomHost:
         await delete_helpers(self._ari, self.room.name, ears, booths)
 
     async def _clear(self, partings: list[HangUp]) -> None:
-        """Leave nothing of the room in Asterisk."""
+        """Give the places back, and leave nothing of the room in Asterisk."""
         ears, booths = list(self._ears), list(self._booths)
         self._ears, self._booths = {}, {}
+        self._house.places.free(self.seats)
         self._house.publish()
         await _together(self._ari.hang_up(parting.channel, parting.cause) for parting in partings)
         await delete_helpers(self._ari, self.room.name, ears, booths)

@@ -129,7 +129,7 @@ class Switchboard:
                 self._start(self._ari.hang_up(caller.id, CONGESTION))
                 return
             self._count("calls")
-            self._start(self._serve(host, host.call(caller, route)))
+            self._open(host, host.call(caller, route))
 
     def _new_host(self, caller: Channel, route: Route) -> RoomHost:
         name = f"r{secrets.token_hex(4)}"
@@ -156,7 +156,7 @@ class Switchboard:
         self._last_number = max(self._last_number, live.room.number)
         host = RoomHost.of_live(self._house, live)
         self._report("UP", "went on with a room from before the restart", found.name)
-        self._start(self._serve(host, host.serve()))
+        self._open(host, host.serve())
         return True
 
     async def _remove(self, found: FoundRoom) -> None:
@@ -170,8 +170,11 @@ class Switchboard:
             if bridge.name == self._ari.application and bridge.id.partition("-")[0] not in self._rooms:
                 await self._ari.delete_bridge(bridge.id)
 
+    def _open(self, host: RoomHost, serving: Awaitable[None]) -> None:
+        self._rooms[host.room.name] = host  # at once: the next event may be for this room
+        self._start(self._serve(host, serving))
+
     async def _serve(self, host: RoomHost, serving: Awaitable[None]) -> None:
-        self._rooms[host.room.name] = host
         try:
             await serving
         except AriError as error:
@@ -179,8 +182,6 @@ class Switchboard:
             self._start(self._look_again())
         finally:
             del self._rooms[host.room.name]
-            self._places.free(host.seats)
-            self._publish()
 
     async def _look_again(self) -> None:
         """What a failed host has left behind is cleared as soon as Asterisk can be reached."""
