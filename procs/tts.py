@@ -7,12 +7,17 @@ from appliance.supervision.context import Context
 
 def main(ctx: Context) -> None:
     """Speak each translation into the downlink of its lane."""
-    speaker = Speaker(ctx, load_synthesizers(ctx.config))
+    synthesizers = load_synthesizers(ctx.config)
     translations = ctx.text_reader("translations")
+    speaker = Speaker(ctx, synthesizers, translations.position)
     ctx.ready()
     for _ in ctx.turns():
-        while (translation := translations.read()) is not None:
-            spoken = speaker.speak(translation)
+        while not ctx.stopping:
+            while (translation := translations.read()) is not None:
+                speaker.take(translation, translations.position)
+            translations.commit(speaker.done_until)  # after a restart, tts says again what it had not finished
+            if speaker.idle:
+                break
+            spoken = speaker.speak_clause()
             if spoken is not None:
                 ctx.journal(spoken)
-            translations.commit()  # only now: after a restart, tts says again what it had not finished

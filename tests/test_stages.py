@@ -101,11 +101,13 @@ class ToySynthesizer:
     def __init__(self) -> None:
         self.spoken: list[str] = []
         self.killed_by: set[str] = set()
+        self.hangs_up: Callable[[], object] = lambda: None
 
     def warm(self) -> None: ...
 
     def synthesize(self, text: str, language: str, speed: float = 1.0) -> Iterator[Speech]:
         assert (language, speed) in {("pt-br", 1.0), ("en", 1.0)}
+        self.hangs_up()
         self.spoken.append(text)
         if text in self.killed_by:
             self.killed_by.remove(text)
@@ -532,6 +534,30 @@ def test_tts_drops_dead_calls_and_repeats_and_survives_its_engine(
     assert [type(entry) for entry in journal] == [Spoken, LogLine, Spoken]
 
 
+def test_lanes_take_turns_and_each_keeps_its_order(appliance: Appliance, synthesizer: ToySynthesizer) -> None:
+    ears = Ear(appliance.memory, 0), Ear(appliance.memory, 1)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    writer.write(a_translation("A primeira pessoa diz uma coisa muito longa, e depois ainda mais.", 1))
+    writer.write(a_translation("E outra.", 2))
+    writer.write(a_translation("Short answer.", 1, lane=1))
+    appliance.start("tts", procs.tts.main)
+    assert [frame.stream for frame in ears[0].hears(2) if frame.flags & START] == [50, 100]
+    assert [frame.stream for frame in ears[1].hears(1) if frame.flags & START] == [50]
+    assert synthesizer.spoken[1] == "Short answer."
+    assert synthesizer.spoken[-1] == "E outra."
+
+
+def test_what_is_said_for_a_call_that_ends_is_broken_off(appliance: Appliance, synthesizer: ToySynthesizer) -> None:
+    ear = Ear(appliance.memory, 0)
+    synthesizer.hangs_up = lambda: appliance.memory.write_roster(Roster())
+    tts = appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    writer.write(a_translation("Primeiro vinte aqui, e mais vinte letras.", 1))
+    ear.hears(1)
+    assert synthesizer.spoken == ["Primeiro vinte aqui,"]
+    wait_until(lambda: tts.vitals.get("dropped_messages") == 1)
+
+
 def test_a_killed_tts_says_again_what_it_had_not_finished(appliance: Appliance, synthesizer: ToySynthesizer) -> None:
     ear = Ear(appliance.memory, 0)
     synthesizer.killed_by = {"e mais vinte letras."}
@@ -544,6 +570,8 @@ def test_a_killed_tts_says_again_what_it_had_not_finished(appliance: Appliance, 
     frames = ear.hears(2)
     starts = [(frame.stream, frame.generation) for frame in frames if frame.flags & START]
     assert starts == [(50, 1), (100, 1), (100, 2)]
+    translations = appliance.memory.ring_state("translations")
+    wait_until(lambda: appliance.memory.ring_state("translations").committed == translations.head)
     assert synthesizer.spoken.count("antes") == 1
 
 

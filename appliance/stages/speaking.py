@@ -1,10 +1,11 @@
-"""A translation spoken: clause by clause into its lane's downlink."""
+"""Translations spoken: clause by clause into the downlinks of their lanes, the most urgent clause first."""
 
-from collections.abc import Iterator
-from time import perf_counter
+from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
+from appliance.clock import now_ns
 from appliance.engines.protocols import EngineError, Samples, Synthesizer
 from appliance.engines.registry import for_language
 from appliance.frames.messages import Spoken, Translation
@@ -13,7 +14,7 @@ from appliance.media.resample import resample
 from appliance.speech.clauses import Clause, split_clauses
 from appliance.speech.trimming import silence, trimmed
 from appliance.supervision.context import Context
-from appliance.units import FRAME_BYTES, SAMPLE_RATE_HZ
+from appliance.units import FRAME_BYTES, FRAME_NS, NS_PER_MS, SAMPLE_RATE_HZ
 
 FULL_SCALE = 32_767
 
@@ -52,59 +53,118 @@ class Utterance:
         self.frames += len(payloads) // FRAME_BYTES
 
 
-class Speaker:
-    """Speaks translations into the downlinks of their lanes, each once."""
+@dataclass(slots=True)
+class _Job:
+    """A translation on its way to be spoken; done when no clauses are left."""
 
-    def __init__(self, context: Context, synthesizers: dict[str, Synthesizer]) -> None:
+    translation: Translation
+    position: int  # of the reader after it
+    utterance: Utterance
+    clauses: deque[Clause]
+    received_ns: int
+    first_ns: int = 0  # when the first of it went into the downlink
+
+    @property
+    def due_ns(self) -> int:
+        """When its listener has heard all that there is of it so far."""
+        return self.first_ns + self.utterance.frames * FRAME_NS if self.first_ns else self.received_ns
+
+
+class Speaker:
+    """Speaks translations, each once, those of one lane in their order.
+
+    Lanes take turns clause by clause: a short answer does not wait until a long speech on another lane is finished.
+    `done_until` is the position of the reader of translations before the oldest one that is not finished.
+    """
+
+    def __init__(self, context: Context, synthesizers: dict[str, Synthesizer], position: int) -> None:
+        self.done_until = position
         self._context = context
         self._synthesizers = synthesizers
         self._downlinks: dict[int, RingWriter] = {}
         self._newest: dict[int, Translation] = {}  # by lane
+        self._jobs: deque[_Job] = deque()  # in the order they came
 
-    def speak(self, translation: Translation) -> Spoken | None:
-        """Speak a translation; None when its call is over, it has been spoken, or no engine can."""
-        if not self._is_current(translation) or self._is_repeated(translation):
-            self._context.vitals.add("dropped_messages")
-            return None
-        began_s = perf_counter()
-        first_s = 0.0
+    @property
+    def idle(self) -> bool:
+        """Whether everything has been spoken."""
+        return not self._jobs
+
+    def take(self, translation: Translation, position: int) -> None:
+        """Put a translation into its lane's queue; `position`: of its reader, after it."""
+        clauses = self._clauses(translation) if self._is_wanted(translation) else []
         utterance = Utterance(self._downlink(translation.lane), translation)
-        try:
-            for samples in self._clauses(translation):
-                utterance.push(samples)
-                first_s = first_s or perf_counter() - began_s
-        except EngineError as error:
-            self._context.vitals.add("engine_errors")
-            self._context.log.error(str(error))
-        utterance.finish()
-        if utterance.frames == 0:
+        self._jobs.append(_Job(translation, position, utterance, deque(clauses), now_ns()))
+        self._retire()
+
+    def speak_clause(self) -> Spoken | None:
+        """Speak the clause that is needed first. Returns what has become of its translation if it was the last one."""
+        job = self._most_urgent()
+        if not self._is_current(job.translation):
+            self._context.vitals.add("dropped_messages")
+            job.clauses.clear()
+        else:
+            self._speak(job)
+        if job.clauses:
             return None
-        return Spoken(
-            lane=translation.lane,
-            seq_num=translation.seq_num,
-            tts_first_ms=1000 * first_s,
-            tts_ms=1000 * (perf_counter() - began_s),
-            frames=utterance.frames,
-        )
+        job.utterance.finish()
+        self._retire()
+        return _account(job) if job.utterance.frames else None
 
-    def _clauses(self, translation: Translation) -> Iterator[Samples]:
-        """The sound of each clause (16 kHz) as soon as it is made, with the pause that belongs after it."""
-        language = translation.target_language
+    def _clauses(self, translation: Translation) -> list[Clause]:
+        try:
+            synthesizer = for_language(self._synthesizers, translation.target_language, "synthesizers")
+        except EngineError as error:
+            self._complain(error)
+            return []
+        return split_clauses(translation.text, translation.target_language, synthesizer.clause_sizes)
+
+    def _most_urgent(self) -> _Job:
+        first_of_lane: dict[int, _Job] = {}
+        for job in self._jobs:
+            if job.clauses:
+                first_of_lane.setdefault(job.translation.lane, job)
+        return min(first_of_lane.values(), key=lambda job: job.due_ns)
+
+    def _speak(self, job: _Job) -> None:
+        """Speak the next clause of a job; a clause that no engine can speak ends it."""
+        clause = job.clauses.popleft()
+        try:
+            samples = self._spoken(clause.text, job.translation.target_language)
+        except EngineError as error:
+            self._complain(error)
+            job.clauses.clear()
+            return
+        pause_ms = clause.pause_ms if job.clauses else 0
+        job.utterance.push(np.concatenate((samples, silence(pause_ms, SAMPLE_RATE_HZ))))
+        job.first_ns = job.first_ns or now_ns()
+
+    def _spoken(self, text: str, language: str) -> Samples:
+        """The sound of `text` (16 kHz), without silence around it."""
         synthesizer = for_language(self._synthesizers, language, "synthesizers")
-        clauses = split_clauses(translation.text, language, synthesizer.clause_sizes)
-        for clause in clauses:
-            pause_ms = clause.pause_ms if clause is not clauses[-1] else 0
-            yield np.concatenate((self._spoken(synthesizer, clause, language), silence(pause_ms, SAMPLE_RATE_HZ)))
-
-    def _spoken(self, synthesizer: Synthesizer, clause: Clause, language: str) -> Samples:
         with self._context.busy():
-            pieces = [resample(piece.samples, piece.rate_hz) for piece in synthesizer.synthesize(clause.text, language)]
+            pieces = [resample(piece.samples, piece.rate_hz) for piece in synthesizer.synthesize(text, language)]
         return trimmed(np.concatenate(pieces), SAMPLE_RATE_HZ) if pieces else np.zeros(0, np.float32)
+
+    def _retire(self) -> None:
+        """Forget what is finished, up to the first that is not."""
+        while self._jobs and not self._jobs[0].clauses:
+            self.done_until = self._jobs.popleft().position
+
+    def _complain(self, error: EngineError) -> None:
+        self._context.vitals.add("engine_errors")
+        self._context.log.error(str(error))
 
     def _downlink(self, lane: int) -> RingWriter:
         if lane not in self._downlinks:
             self._downlinks[lane] = self._context.writer("downlink", lane)
         return self._downlinks[lane]
+
+    def _is_wanted(self, translation: Translation) -> bool:
+        if self._is_current(translation) and not self._is_repeated(translation):
+            return True
+        self._context.vitals.add("dropped_messages")
+        return False
 
     def _is_current(self, translation: Translation) -> bool:
         """Whether the call it was said in is still up, and the lane still goes from its leg into this language."""
@@ -120,3 +180,13 @@ class Speaker:
         self._newest[translation.lane] = translation
         same_call = newest.source.call == translation.source.call and newest.source.leg == translation.source.leg
         return newest is not translation and same_call and translation.source.end_ns <= newest.source.end_ns
+
+
+def _account(job: _Job) -> Spoken:
+    return Spoken(
+        lane=job.translation.lane,
+        seq_num=job.translation.seq_num,
+        tts_first_ms=(job.first_ns - job.received_ns) / NS_PER_MS,
+        tts_ms=(now_ns() - job.received_ns) / NS_PER_MS,
+        frames=job.utterance.frames,
+    )
