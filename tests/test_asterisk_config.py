@@ -23,8 +23,8 @@ CONFIG = Config(
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("etc")
-    render(CONFIG, folder, Directories(Path("/modules"), Path("/data"), Path("/state")))
-    return {path.name: path.read_text() for path in folder.iterdir()}
+    render(CONFIG, folder, Directories(Path("/modules"), Path("/data"), folder / "state"))
+    return {path.name: path.read_text() for path in folder.glob("*.conf")}
 
 
 def section(text: str, name: str, kind: str) -> dict[str, str]:

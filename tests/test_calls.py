@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 import urllib.request
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from appliance.config import AsteriskConfig, Config, Phone, Route, Trunk
 from appliance.demo.asterisk import PrivateAsterisk, asterisk_tree, with_free_ports
+from appliance.demo.child import free_ports
 from appliance.demo.softphone import NARROWBAND, Answering, Softphone
 from appliance.frames.memory import Memory
 from appliance.frames.roster import Address, Roster
@@ -33,6 +35,7 @@ pytestmark = pytest.mark.call
 
 NAMES = ("ann", "ben", "cleo", "dan", "eve", "fay")
 TRUNK_HOST = "127.0.0.2"
+STRANGER_HOST = "127.0.0.3"
 RING_S = 2
 
 
@@ -419,6 +422,29 @@ def test_what_the_pbx_answers_reaches_the_caller(site: Site, ann: Softphone, ans
     assert site.pbx.callers[-1] == "ann"
 
 
+def dial_from(host: str, number: str, site: Site, log_path: Path) -> int:
+    """Call as a PBX at this address does, talk for 300 ms and hang up; 0: all went well."""
+    caller = ["sipp", "-sn", "uac", "-i", host, "-p", str(free_ports(1, host)[0]), "-s", number]
+    limits = ["-m", "1", "-d", "300", "-timeout", "10", "-nostdin"]
+    with log_path.open("wb") as log:
+        server = f"127.0.0.1:{site.config.asterisk.sip_port}"
+        command = [*caller, *limits, server]
+        return subprocess.run(command, stdout=log, stderr=log, timeout=20, check=False, cwd=log_path.parent).returncode
+
+
+@pytest.mark.usefixtures("appliance")
+def test_a_call_that_comes_in_through_the_trunk(site: Site, ben: Softphone, tmp_path: Path) -> None:
+    assert dial_from(TRUNK_HOST, "101", site, tmp_path / "sipp.log") == 0
+    assert ben.wait_for("ESTABLISHED").peer == "sip:sipp@127.0.0.1"
+    ben.wait_for("CLOSED")
+
+
+@pytest.mark.usefixtures("appliance")
+def test_a_stranger_cannot_call(site: Site, tmp_path: Path) -> None:
+    assert dial_from(STRANGER_HOST, "101", site, tmp_path / "sipp.log") != 0
+    assert site.is_empty()
+
+
 @pytest.mark.usefixtures("appliance")
 def test_a_caller_who_gives_up_stops_the_ringing(site: Site, ann: Softphone) -> None:
     with site.phone("ben", Answering.NEVER) as ben:
@@ -547,6 +573,23 @@ def test_a_phone_that_rings_goes_on_ringing_when_the_calls_process_is_killed(
         ben.accept()
         ann.wait_for("ESTABLISHED")
         wait_until(lambda: len(appliance.roster.legs) == 2, "they are connected")
+
+
+@pytest.mark.parametrize("delay_ms", [2, 8, 20, 40, 80])
+@pytest.mark.usefixtures("ben")
+def test_killed_at_any_moment_of_a_set_up_it_clears_what_it_cannot_go_on_with(
+    site: Site, appliance: Appliance, ann: Softphone, delay_ms: int
+) -> None:
+    ann.call("101")
+    time.sleep(delay_ms / 1000)
+    appliance.kill()
+    appliance.start()
+    ann.hang_up()
+    wait_until(site.is_empty, "everything is deleted")
+    connect_again = site.phone("cleo")
+    with connect_again as cleo:
+        cleo.call("101")
+        cleo.wait_for("ESTABLISHED")
 
 
 def test_an_orderly_stop_hangs_up_and_leaves_nothing(

@@ -97,8 +97,6 @@ class PrivateAsterisk:
         self.stop()
 
     def _write_configuration(self) -> None:
-        for name in ("run", "lib", "log", "spool", "cache"):
-            (self._state / name).mkdir(parents=True, exist_ok=True)
         console = self._state.absolute() / "run" / "asterisk.ctl"
         if len(str(console)) > MAX_SOCKET_PATH:
             raise AsteriskError(f"{console} is too long for a socket's name; choose a shorter folder")

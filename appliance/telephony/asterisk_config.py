@@ -12,6 +12,8 @@ TEMPLATES = Path(__file__).parents[2] / "asterisk"
 
 ARI_URL = re.compile(r"http://(?P<host>[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})/?")
 
+STATE_FOLDERS = ("run", "lib", "log", "spool", "cache")  # as asterisk.conf names them
+
 # Written empty: the defaults are right, but Asterisk logs an error for each file that it misses.
 EMPTY_FILES = ("acl", "ccss", "cdr_custom", "features", "manager", "pjproject", "stasis", "udptl", "websocket_client")
 
@@ -52,7 +54,7 @@ class _Text(Template):
 
 
 def render(config: Config, target: Path, directories: Directories) -> None:
-    """Write every configuration file of Asterisk into `target`, which is made if needed.
+    """Write every configuration file of Asterisk into `target`, and make the folders that it wants to find.
 
     Raises ConfigError, one sentence, for a value that a file of Asterisk cannot hold.
     """
@@ -60,7 +62,8 @@ def render(config: Config, target: Path, directories: Directories) -> None:
         path.name: _fill(path.read_text(), _values(config, target, directories)) for path in TEMPLATES.glob("*.conf")
     }
     texts.update({f"{name}.conf": "" for name in EMPTY_FILES})
-    target.mkdir(parents=True, exist_ok=True)
+    for folder in (target, *(directories.state / name for name in STATE_FOLDERS)):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         path = target / name
         path.touch(mode=0o600)  # some hold passwords

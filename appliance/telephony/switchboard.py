@@ -20,7 +20,10 @@ from appliance.telephony.room_host import Answered, Close, Ended, House, RoomHos
 from appliance.telephony.rooms import Room, farewells
 from appliance.telephony.routes import find_route
 
-CLOSING_S = 3.0
+
+# Together less than the time that a process has between SIGTERM and SIGKILL.
+CLOSING_S = 2.5
+LAST_LOOK_S = 1.5
 SECOND_LOOK_S = 1.0
 INCOMING_CONTEXT = "dragoman-in"
 AWAY_LABEL = "away"
@@ -99,9 +102,10 @@ class Switchboard:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSING_S)
         try:
-            for found in find_rooms(await self._ari.channels(), self._ari.application).values():
-                await self._remove(found)
-        except AriError as error:
+            async with asyncio.timeout(LAST_LOOK_S):
+                for found in find_rooms(await self._ari.channels(), self._ari.application).values():
+                    await self._remove(found)
+        except (AriError, TimeoutError) as error:
             self._report("DEGRADED", f"closed without having seen Asterisk empty: {error}")
 
     def _arrived(self, channel: Channel, arguments: tuple[str, ...]) -> None:
