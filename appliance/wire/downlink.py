@@ -1,6 +1,6 @@
 """From the downlink rings to the socket: every lane's playout, mixed per booth, encoded, numbered and sent."""
 
-import secrets
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -14,6 +14,8 @@ from appliance.media.mixer import mix
 from appliance.media.playout import Piece, Playout
 from appliance.media.talkspurt import TalkspurtStream
 from appliance.units import FRAME_BYTES
+
+SILENCE = bytes(FRAME_BYTES)
 
 
 class LaneOut:
@@ -47,14 +49,13 @@ class LaneOut:
 
 
 class BoothOut:
-    """Where one booth is, the lanes that speak in it, and its RTP stream. A new process, or place, is a new stream."""
+    """Where one booth is, the lanes that speak in it, and its RTP stream, which outlives this process."""
 
     def __init__(self, booth: Booth, address: int, encode: Callable[[bytes], bytes]) -> None:
         self.booth = booth
         self.address = address
         self.lanes: list[LaneOut] = []
-        sequence, timestamp, ssrc = secrets.randbits(16), secrets.randbits(32), secrets.randbits(32)
-        self.stream = TalkspurtStream(G722_64K, encode, ssrc, sequence, timestamp)
+        self.stream = TalkspurtStream(G722_64K, encode, ssrc=zlib.crc32(f"{booth.room} {booth.language}".encode()))
 
 
 def g722() -> Callable[[bytes], bytes]:
@@ -101,8 +102,8 @@ class Downlink:
             booth.lanes = [out for out in lanes.values() if out.lane.booth == place]
 
     def tick(self, tick: int) -> None:
-        """Send the next 20 ms of every booth that has something to say; `tick` counts the 20 ms clock."""
-        # All lanes first, then all booths: two short loops stay in the CPU's caches, one long one takes half as long again.
+        """Send the next 20 ms of every booth that has something to say; `tick` counts the box's 20 ms clock."""
+        # All lanes first, then all booths: two short loops stay in the CPU caches; one long one takes half as long again.
         heard: list[tuple[BoothOut, list[bytes]]] = []
         opened: list[tuple[Lane, Piece]] = []
         for booth in self._booths.values():
@@ -111,10 +112,11 @@ class Downlink:
                 piece = out.tick()
                 if piece:
                     frames.append(piece.payload)
+                    self._counts["downlink_frames"] += 1
                     if piece.first and out.opens(piece):
                         opened.append((out.lane, piece))
-            if frames:
-                heard.append((booth, frames))
+            if frames or not booth.stream.keep_quiet():
+                heard.append((booth, frames or [SILENCE]))
         if heard:
             self._speak(heard, tick)
         for lane, piece in opened:
@@ -123,7 +125,6 @@ class Downlink:
     def _speak(self, heard: list[tuple[BoothOut, list[bytes]]], tick: int) -> None:
         packets = [(booth.address, booth.stream.packet(mix(frames), tick)) for booth, frames in heard]
         sent = self._send(packets)
-        self._counts["downlink_frames"] += sum(len(frames) for _, frames in heard)
         self._counts["packets_out"] += sent
         self._counts["unsent"] += len(packets) - sent
 
