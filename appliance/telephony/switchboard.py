@@ -20,7 +20,6 @@ from appliance.telephony.room_host import Answered, Close, Ended, House, RoomHos
 from appliance.telephony.rooms import Room, farewells
 from appliance.telephony.routes import find_route
 
-
 # Together less than the time that a process has between SIGTERM and SIGKILL.
 CLOSING_S = 2.5
 LAST_LOOK_S = 1.5
