@@ -103,7 +103,7 @@ class Downlink:
 
     def tick(self, tick: int) -> None:
         """Send the next 20 ms of every booth that has something to say; `tick` counts the box's 20 ms clock."""
-        # All lanes first, then all booths: two short loops stay in the CPU caches; one long one takes half as long again.
+        # First all lanes, then all booths: two short loops stay in the CPU's caches, a long one takes 1.5 times as long.
         heard: list[tuple[BoothOut, list[bytes]]] = []
         opened: list[tuple[Lane, Piece]] = []
         for booth in self._booths.values():
