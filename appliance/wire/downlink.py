@@ -98,12 +98,15 @@ class Downlink:
             self._lanes[place].discard()
         self._lanes = lanes
         self._booths = {booth.place: self._follow_booth(booth) for booth in roster.booths if booth.address}
-        for place, booth in self._booths.items():
-            booth.lanes = [out for out in lanes.values() if out.lane.booth == place]
+        for booth in self._booths.values():
+            booth.lanes = []
+        for out in lanes.values():
+            if out.lane.booth in self._booths:
+                self._booths[out.lane.booth].lanes.append(out)
 
     def tick(self, tick: int) -> None:
         """Send the next 20 ms of every booth that has something to say; `tick` counts the box's 20 ms clock."""
-        # First all lanes, then all booths: two short loops stay in the CPU's caches, a long one takes 1.5 times as long.
+        # First all lanes, then all booths: two short loops stay in the CPU's caches, a long one costs half again.
         heard: list[tuple[BoothOut, list[bytes]]] = []
         opened: list[tuple[Lane, Piece]] = []
         for booth in self._booths.values():
