@@ -50,23 +50,25 @@ def _ports(config: Config) -> tuple[str, ...]:
     )
 
 
-def _asterisk_problems(config: Config) -> tuple[str, ...]:
+def _asterisk_problems(config: Config) -> Iterator[str]:
+    asterisk = config.asterisk
+    if not asterisk.ari_password:
+        yield "asterisk.ari_password: is empty; write one, or put it into DRAGOMAN_ARI_PASSWORD"
+        asterisk = msgspec.structs.replace(asterisk, ari_password="any")
     try:
-        asterisk_config.check(config)
+        asterisk_config.check(msgspec.structs.replace(config, asterisk=asterisk))
     except ConfigError as error:
-        return (str(error),)
-    return ()
+        yield str(error)
 
 
-def _port_problems(config: Config) -> tuple[str, ...]:
+def _port_problems(config: Config) -> Iterator[str]:
     available = config.asterisk.rtp_last_port - config.asterisk.rtp_first_port + 1
     needed = PORTS_PER_LEG * config.max_legs + PORTS_PER_LANE * config.max_lanes
-    if needed <= available:
-        return ()
-    return (
-        f"asterisk.rtp_last_port: {available} ports are too few for {config.max_legs} legs and {config.max_lanes} "
-        f"lanes; write at least {config.asterisk.rtp_first_port + needed - 1}",
-    )
+    if needed > available:
+        yield (
+            f"asterisk.rtp_last_port: {available} ports are too few for {config.max_legs} legs and {config.max_lanes} "
+            f"lanes; write at least {config.asterisk.rtp_first_port + needed - 1}"
+        )
 
 
 def _engine_problems(config: Config) -> Iterator[str]:

@@ -5,6 +5,12 @@ PLAIN_ERRORS = frozenset(
     {
         "appliance.config.ConfigError",
         "appliance.demo.asterisk.AsteriskError",
+        "appliance.demo.box.BoxError",
+        "appliance.demo.say.SayError",
+        "appliance.demo.softphone.SoftphoneError",
+        "appliance.demo.box.BoxError",
+        "appliance.demo.say.SayError",
+        "appliance.demo.softphone.SoftphoneError",
         "appliance.engines.protocols.EngineError",
         "appliance.frames.memory.MemoryRefused",
         "appliance.supervision.sockets.SocketError",

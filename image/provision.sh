@@ -68,11 +68,11 @@ assemble_models() {
 
 # Debian 12 has no Asterisk; the one of Debian 14 (forky) brings its own C library and runs from a folder.
 extract_asterisk() {
-    local tree=$cache/asterisk-tree fresh directory
+    local tree=$cache/asterisk-tree fresh=$cache/asterisk-tree.$$ directory
     [ -e "$tree/.complete" ] && return
     say asterisk "into $tree"
-    fresh=$cache/asterisk-tree.$$
-    trap 'rm -rf "$fresh"' EXIT
+    # shellcheck disable=SC2064 # the name as it is now
+    trap "rm -rf '$fresh'" EXIT
     mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Apt::Install-Recommends "false"' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --include=asterisk forky "$fresh" >>"$log" 2>&1 ||
         stop "Asterisk could not be fetched from Debian; is the network up? the reason is in $log"

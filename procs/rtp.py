@@ -1,9 +1,12 @@
 """The rtp process: every 20 ms, packets of the media socket become frames and frames become packets."""
 
 from collections import Counter
+from functools import partial
 
 from appliance import clock
+from appliance.frames import datagrams
 from appliance.supervision.context import Context
+from appliance.units import FRAMES_PER_S
 from appliance.wire.downlink import Downlink
 from appliance.wire.pulse import Pulse, stay_punctual
 from appliance.wire.uplink import Uplink
@@ -16,7 +19,8 @@ def main(ctx: Context) -> None:
     writers = [ctx.writer("uplink", place) for place in range(config.max_legs)]
     readers = [ctx.reader("downlink", place) for place in range(config.max_lanes)]
     uplink = Uplink(ctx.media_fd, writers, config.max_lanes, config.media.jitter_frames, counts, ctx.log.warning)
-    downlink = Downlink(ctx.media_fd, readers, config.media.prefill_frames, counts, ctx.journal)
+    send = partial(datagrams.send, ctx.media_fd)
+    downlink = Downlink(send, readers, config.media.prefill_frames, counts, ctx.journal)
     roster = ctx.roster()
     uplink.follow(roster)
     downlink.follow(roster, resume=True)
@@ -32,7 +36,8 @@ def main(ctx: Context) -> None:
         downlink.tick(tick)  # first, so that packets leave at an even pace
         uplink.receive()
         uplink.poll(clock.now_ns())
-        downlink.count_losses()
+        if tick % FRAMES_PER_S == 0:
+            downlink.count_losses()
         for name, amount in counts.items():
             ctx.vitals.add(name, amount)
         counts.clear()

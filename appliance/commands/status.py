@@ -1,6 +1,7 @@
 """`dragoman status`: what the appliance is doing, live."""
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -32,9 +33,11 @@ def status(
     from appliance.supervision import snapshot  # noqa: PLC0415
 
     instance = load(config or default_path()).instance
-    memory = Memory.attach(instance)
+    memory = Memory.attach(instance)  # refused at once when nothing runs
     if not (once or json):
-        _live(instance)
+        memory.close()
+        with suppress(KeyboardInterrupt):  # the way to leave it
+            _live(instance)
         return
     seen = snapshot.take(memory)
     if json:

@@ -60,6 +60,11 @@ class PrivateAsterisk:
             raise AsteriskError("this Asterisk has not been started")
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Write the configuration, start, and return when ARI answers. Raises AsteriskError or ConfigError."""
         self._write_configuration()
@@ -92,8 +97,6 @@ class PrivateAsterisk:
         self.stop()
 
     def _write_configuration(self) -> None:
-        for name in ("run", "lib", "log", "spool", "cache"):
-            (self._state / name).mkdir(parents=True, exist_ok=True)
         console = self._state.absolute() / "run" / "asterisk.ctl"
         if len(str(console)) > MAX_SOCKET_PATH:
             raise AsteriskError(f"{console} is too long for a socket's name; choose a shorter folder")

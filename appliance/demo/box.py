@@ -45,7 +45,7 @@ class Box:
 
     def start(self) -> None:
         """Write the configuration and start; returns at once, see `wait_until_ready`."""
-        self.config_path.write_text(tomli_w.dumps(msgspec.to_builtins(self.config, str_keys=True)))
+        self.config_path.write_text(tomli_w.dumps(msgspec.to_builtins(self.config, str_keys=True, enc_hook=str)))
         self.log_path.write_bytes(b"")
         up = [
             sys.executable,

@@ -134,14 +134,19 @@ class InterpretedCall:
 
 
 def heard_until_ns(entries: list[JournalEntry], since_ns: int) -> int | None:
-    """When the last translation of what was said from `since_ns` on has been heard to its end.
+    """By when every translation of what was said from `since_ns` on has been heard to its end, at the latest.
 
     None while any of them is not on its way to the phone yet, or nothing has been understood so far.
     """
-    translations = [entry for entry in entries if isinstance(entry, Translation) and entry.source.start_ns >= since_ns]
-    spoken = {(entry.lane, entry.seq_num): entry.frames for entry in entries if isinstance(entry, Spoken)}
+    translations = [entry for entry in entries if isinstance(entry, Translation) and entry.source.end_ns >= since_ns]
+    lasts_ns = {(entry.lane, entry.seq_num): _lasts_ns(entry) for entry in entries if isinstance(entry, Spoken)}
     sent_ns = {(entry.lane, entry.seq_num): entry.sent_ns for entry in entries if isinstance(entry, FirstAudio)}
     keys = [(entry.lane, entry.seq_num) for entry in translations]
-    if not keys or any(key not in spoken or key not in sent_ns for key in keys):
+    if not keys or any(key not in lasts_ns or key not in sent_ns for key in keys):
         return None
-    return max(sent_ns[key] + spoken[key] * FRAME_NS for key in keys)
+    return max(sent_ns[key] + lasts_ns[key] for key in keys)
+
+
+def _lasts_ns(spoken: Spoken) -> int:
+    """How long a translation takes to be heard, even if the phone had to wait for every clause of it."""
+    return spoken.frames * FRAME_NS + int((spoken.tts_ms - spoken.tts_first_ms) * NS_PER_MS)

@@ -16,7 +16,8 @@ from appliance.demo.report import Utterance
 SAID_COLOUR, HEARD_COLOUR, ARROW_COLOUR, INK = "#9aa5b1", "#1f6f8b", "#d1495b", "#2d3142"
 POINTS_PER_S = 200  # of the drawn envelope
 FULL_SCALE = 32768.0
-INCHES_PER_S = 0.55
+INCHES_PER_S = 0.3
+NARROWEST_INCHES, WIDEST_INCHES = 12.0, 26.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ def draw(phones: Sequence[Phone], utterances: Sequence[Utterance], path: Path) -
     """Write the call as PNG: a row a phone, time to the right, an arrow from the end of speech to its translation."""
     last_s = max(envelope(track)[0][-1:].max(initial=1.0) for phone in phones for track in (phone.said, phone.heard))
     figure = Figure(
-        figsize=(min(40.0, max(11.0, last_s * INCHES_PER_S)), 2.9 * len(phones) + 0.8), layout="constrained"
+        figsize=(min(WIDEST_INCHES, max(NARROWEST_INCHES, last_s * INCHES_PER_S)), 2.9 * len(phones) + 0.8),
+        layout="constrained",
     )
     rows: dict[str, Axes] = {}
     for place, phone in enumerate(phones, 1):
@@ -88,6 +90,6 @@ def _arrow(figure: Figure, rows: dict[str, Axes], utterance: Utterance, low: boo
     )  # fmt: skip
     height = 1.12 if low else 1.32
     style = {"fontsize": 8, "va": "center", "color": INK}
-    source.text(utterance.speech_start_ms / 1000, -height * side, shorten(utterance.text, 70), style)
+    source.text(utterance.speech_start_ms / 1000, -height * side, shorten(utterance.text, 48), style)
     latency_s = (utterance.chain_latency_ms or 0) / 1000
-    target.text(end_s, height * side, f"{shorten(utterance.translation, 60)}  (+{latency_s:.2f} s)", style)
+    target.text(end_s, height * side, f"{shorten(utterance.translation, 44)}  (+{latency_s:.2f} s)", style)

@@ -194,11 +194,14 @@ class Softphone:
 
     def _listen(self, control: socket.socket) -> None:
         """Read netstrings of JSON until the phone is switched off."""
+        control.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         with control.makefile("rb") as stream:
             try:
                 while length := _until_colon(stream.read):
                     self._take(json.loads(stream.read(length)))
                     stream.read(1)  # the comma
+                    # Or the next event comes when our acknowledgement does, 40 ms later.
+                    control.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             except (OSError, ValueError):
                 return  # it was switched off in the middle of a message
 

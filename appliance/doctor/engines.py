@@ -25,7 +25,8 @@ def _model(name: str, config: Config) -> Finding:
     try:
         verified_folder(model, config.cache_dir)
     except EngineError as error:
-        return fault(f"model {name}", str(error), "make setup")
+        found, _, fix = str(error).rpartition("; ")
+        return fault(f"model {name}", found, fix)
     megabytes = sum(file.bytes for file in model.files) / 1e6
     return ok(f"model {name}", f"{megabytes:.0f} MB, every byte as it should be ({model.licence})")
 

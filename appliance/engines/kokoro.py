@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from piper.phonemize_espeak import EspeakPhonemizer
 
-from appliance.engines.protocols import ClauseSizes, EngineError, Samples, Speech
+from appliance.engines.protocols import ClauseSizes, EngineError, Samples, Speech, covers
 
 RATE_HZ = 24_000
 # The voices in the file were made for Japanese; of them this one is understood best when it speaks Portuguese.
@@ -47,7 +47,7 @@ class Kokoro:
             list(self.synthesize(text, "pt-br"))
 
     def synthesize(self, text: str, language: str, speed: float = 1.0) -> Iterator[Speech]:
-        if language not in self.languages:
+        if not covers(self.languages, language):
             raise EngineError(f'Kokoro does not speak "{language}"')
         tokens = self._tokens(text)
         for first in range(0, len(tokens), MOST_TOKENS):

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 from piper import PiperConfig, PiperVoice, SynthesisConfig
 
-from appliance.engines.protocols import ClauseSizes, EngineError, Speech
+from appliance.engines.protocols import ClauseSizes, EngineError, Speech, covers
 
 VOICE = "en_US-joe-medium.onnx"
 
@@ -37,7 +37,7 @@ class Piper:
             list(self.synthesize(text, "en"))
 
     def synthesize(self, text: str, language: str, speed: float = 1.0) -> Iterator[Speech]:
-        if language not in self.languages:
+        if not covers(self.languages, language):
             raise EngineError(f'Piper does not speak "{language}"')
         # Normalised, each sentence would be as loud as a telephone can be, and a whispered one as loud as a shout.
         manner = SynthesisConfig(length_scale=self._voice.config.length_scale / speed, normalize_audio=False)

@@ -99,7 +99,9 @@ class Whisper:
 
 
 def _is_silence(attempt: _Attempt) -> bool:
-    """Whether the text is what Whisper makes up where nobody speaks ("Thank you.")."""
+    """Whether the text is what Whisper makes up where nobody speaks: ".", or with little confidence "Thank you."."""
+    if not any(map(str.isalnum, attempt.text)):
+        return True
     return attempt.silence_probability > SILENCE_PROBABILITY and attempt.log_probability < GUESS_LOG_PROBABILITY
 
 

@@ -380,8 +380,11 @@ static int put_packet(struct outbox *outbox, int at, PyObject *item)
     char *packet;
     Py_ssize_t length;
     PyObject *bytes;
-    if (!PyArg_ParseTuple(item, "KS;a packet to send is an address and bytes", &address, &bytes) ||
-        PyBytes_AsStringAndSize(bytes, &packet, &length) < 0)
+    if (!PyTuple_Check(item)) {
+        PyErr_SetString(PyExc_TypeError, "a packet to send is a tuple of address and bytes");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(item, "KS", &address, &bytes) || PyBytes_AsStringAndSize(bytes, &packet, &length) < 0)
         return -1;
     outbox->part[at] = (struct iovec){packet, (size_t)length};
     outbox->target[at] = (struct sockaddr_in){

@@ -118,7 +118,7 @@ typedef struct {
     PyObject_HEAD
     Py_buffer memory;
     struct bell_end end;
-    uint16_t held[BELL_RINGS]; /* readers that this process holds, by bit */
+    struct ring_reader *held[BELL_RINGS]; /* the readers in this process, by bit; they take themselves out */
 } DoorbellObject;
 
 static PyTypeObject DoorbellType;
@@ -153,24 +153,30 @@ static void doorbell_dealloc(DoorbellObject *self)
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
-/* Is there news in a ring that this process reads? */
-static int doorbell_has_news(const DoorbellObject *self)
+/* Does a marked ring that this process reads have something unread? The marks of those that have not are taken off. */
+static bool doorbell_has_news(const DoorbellObject *self)
 {
     for (int word = 0; word < BELL_WORDS; word++) {
         uint64_t marks = atomic_load_explicit(&self->end.shared->dirty[word], memory_order_relaxed);
-        for (; marks; marks &= marks - 1)
-            if (self->held[word * 64 + __builtin_ctzll(marks)])
-                return 1;
+        for (; marks; marks &= marks - 1) {
+            struct ring_reader *reader = self->held[word * 64 + __builtin_ctzll(marks)];
+            if (reader && (reader_has_more(reader) || !reader_rest(reader)))
+                return true;
+        }
     }
-    return 0;
+    return false;
 }
 
-/* The marks are a hint: after a silent wait every ring is looked at, so that no lost mark can hide a frame for longer. */
-static void doorbell_mark_held(DoorbellObject *self)
+/* The marks are a hint. After a silent wait every ring is looked at: a lost mark hides a frame for one timeout at most. */
+static bool doorbell_look_everywhere(const DoorbellObject *self)
 {
+    bool found = false;
     for (uint32_t bit = 0; bit < BELL_RINGS; bit++)
-        if (self->held[bit])
+        if (self->held[bit] && reader_has_more(self->held[bit])) {
             bell_mark(self->end.shared, bit);
+            found = true;
+        }
+    return found;
 }
 
 /* Sleep until posted, a signal, or the deadline; 0 or errno. */
@@ -187,6 +193,22 @@ static int semaphore_wait(sem_t *semaphore, double timeout_s)
     return sem_clockwait(semaphore, CLOCK_MONOTONIC, &deadline) ? errno : 0;
 }
 
+/* Sleep, unless there is news. 0: there is, or somebody rang; otherwise errno, ETIMEDOUT among them. */
+static int doorbell_sleep(DoorbellObject *self, double timeout_s)
+{
+    _Atomic uint32_t *sleeping = &self->end.shared->sleeping;
+    int failure = 0;
+    atomic_store_explicit(sleeping, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst); /* the other half of bell_wake */
+    if (!doorbell_has_news(self)) {
+        Py_BEGIN_ALLOW_THREADS
+        failure = semaphore_wait(self->end.semaphore, timeout_s);
+        Py_END_ALLOW_THREADS
+    }
+    atomic_store_explicit(sleeping, 0, memory_order_relaxed);
+    return failure;
+}
+
 static PyObject *doorbell_wait(DoorbellObject *self, PyObject *timeout)
 {
     double timeout_s = PyFloat_AsDouble(timeout);
@@ -194,25 +216,16 @@ static PyObject *doorbell_wait(DoorbellObject *self, PyObject *timeout)
         return NULL;
     if (!(timeout_s >= 0 && timeout_s <= LONGEST_WAIT_S))
         return PyErr_Format(PyExc_ValueError, "timeout_s must be from 0 to %d, not %R", (int)LONGEST_WAIT_S, timeout);
-    struct bell *bell = self->end.shared;
-    atomic_store_explicit(&bell->sleeping, 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst); /* the other half of bell_wake */
-    int failure = 0;
-    if (!doorbell_has_news(self)) {
-        Py_BEGIN_ALLOW_THREADS
-        failure = semaphore_wait(self->end.semaphore, timeout_s);
-        Py_END_ALLOW_THREADS
-    }
-    atomic_store_explicit(&bell->sleeping, 0, memory_order_relaxed);
-    if (failure == EINTR)
+    switch (errno = doorbell_sleep(self, timeout_s)) {
+    case 0:
+        Py_RETURN_TRUE;
+    case ETIMEDOUT:
+        return PyBool_FromLong(doorbell_look_everywhere(self));
+    case EINTR:
         return PyErr_CheckSignals() < 0 ? NULL : Py_NewRef(Py_True);
-    if (failure == ETIMEDOUT)
-        doorbell_mark_held(self);
-    else if (failure) {
-        errno = failure;
+    default:
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    return PyBool_FromLong(failure != ETIMEDOUT);
 }
 
 static PyObject *doorbell_ring(DoorbellObject *self, PyObject *Py_UNUSED(ignored))
@@ -223,8 +236,8 @@ static PyObject *doorbell_ring(DoorbellObject *self, PyObject *Py_UNUSED(ignored
 
 static PyMethodDef doorbell_methods[] = {
     {"wait", (PyCFunction)doorbell_wait, METH_O,
-     "wait(timeout_s)\n\nSleep until there is news in a ring that this process reads, a signal comes (True), or\n"
-     "`timeout_s` is over (False). Monotonic clock; other threads run meanwhile."},
+     "wait(timeout_s)\n\nSleep until there is something unread in a ring whose reader this process holds, somebody rings,\n"
+     "or a signal comes (True), or `timeout_s` is over (False). Monotonic clock; other threads run meanwhile."},
     {"ring", (PyCFunction)doorbell_ring, METH_NOARGS, "ring()\n\nWake the process, now or at its next wait."},
     {NULL, NULL, 0, NULL},
 };
@@ -432,7 +445,7 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (given.doorbell) {
         self->doorbell = (DoorbellObject *)Py_NewRef((PyObject *)given.doorbell);
         self->reader.bell = given.doorbell->end;
-        given.doorbell->held[given.bit]++;
+        given.doorbell->held[given.bit] = &self->reader;
         bell_mark(self->reader.bell.shared, given.bit); /* a killed reader may have taken the mark off and read nothing */
     }
     return (PyObject *)self;
@@ -440,8 +453,8 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 
 static void reader_dealloc(RingReaderObject *self)
 {
-    if (self->doorbell)
-        self->doorbell->held[self->reader.bit]--;
+    if (self->doorbell && self->doorbell->held[self->reader.bit] == &self->reader)
+        self->doorbell->held[self->reader.bit] = NULL;
     Py_XDECREF((PyObject *)self->doorbell);
     PyBuffer_Release(&self->memory);
     Py_TYPE(self)->tp_free((PyObject *)self);
@@ -541,9 +554,7 @@ static PyObject *reader_seek(RingReaderObject *self, PyObject *number)
         return NULL;
     reader_show(&self->reader);
     if (self->doorbell)
-        bell_mark(self->reader.bell.shared, self->reader.bit);
-    if (self->reader.position == reader_head(self))
-        reader_rest(&self->reader);
+        bell_mark(self->reader.bell.shared, self->reader.bit); /* what was read may be unread again */
     Py_RETURN_NONE;
 }
 

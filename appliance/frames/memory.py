@@ -58,7 +58,9 @@ class Memory:
         self.layout = layout
         self._places = places(layout)
         self._segment = segment
-        self._map = mmap.mmap(segment, self._places.size_bytes)
+        # Populated: a page fault for every sixth frame would cost more than the frame.
+        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+        self._map = mmap.mmap(segment, self._places.size_bytes, flags)
         self._bells: dict[str, Doorbell] = {}
 
     @classmethod
@@ -165,10 +167,10 @@ class Memory:
             posix_ipc.unlink_shared_memory(_segment_name(self.instance))
 
     def _ring(self, ring: str, index: int | str) -> RingPlace:
-        number = self.layout.processes.index(index) if isinstance(index, str) else index
         try:
+            number = self.layout.processes.index(index) if isinstance(index, str) else index
             return self._places.rings[ring, number]
-        except KeyError:
+        except (KeyError, ValueError):
             raise ValueError(f'there is no ring "{ring}" {index}') from None
 
     def _bell_of(self, place: RingPlace) -> Doorbell | None:

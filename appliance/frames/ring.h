@@ -236,6 +236,11 @@ static inline bool reader_take(struct ring_reader *reader, struct frame *frame)
     }
 }
 
+static inline bool reader_has_more(const struct ring_reader *reader)
+{
+    return atomic_load_explicit(&reader->ring->head, memory_order_acquire) > reader->position;
+}
+
 /* The reader found nothing: take its mark off the doorbell. False: something came meanwhile, look again. */
 static inline bool reader_rest(struct ring_reader *reader)
 {
@@ -243,7 +248,7 @@ static inline bool reader_rest(struct ring_reader *reader)
         return true;
     bell_unmark(reader->bell.shared, reader->bit);
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&reader->ring->head, memory_order_acquire) == reader->position)
+    if (!reader_has_more(reader))
         return true;
     bell_mark(reader->bell.shared, reader->bit); /* that writer may have seen the mark before we took it off */
     return false;

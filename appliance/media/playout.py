@@ -8,6 +8,7 @@ from collections import deque
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from appliance.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
 
@@ -35,26 +36,18 @@ class Piece(NamedTuple):
     last: bool = False
 
 
-class Played(NamedTuple):
-    """What one tick sends. `opens` is the first piece of a translation that begins here."""
-
-    payload: bytes
-    opens: Piece | None = None
-
-
 class Playout:
-    """One lane. Push pieces up to `room`, and tick every 20 ms; `queued` pieces have been pushed and not played.
+    """One lane. Push pieces while it `wants_more`, and tick every 20 ms; `queued` have been pushed and not played.
 
     `prefill_frames`: how much of a clause must be there before it starts, and how many ticks that is waited for.
     """
 
     def __init__(self, prefill_frames: int) -> None:
         self.underruns = 0
-        self._prefill_frames = prefill_frames
+        self._prefill_frames = max(1, prefill_frames)
         self._queue: deque[Piece] = deque()
         self._playing: Piece | None = None  # the last piece that went out; None between clauses
         self._waited_ticks = 0
-        self._opened: int | None = None
 
     @property
     def queued(self) -> int:
@@ -62,20 +55,20 @@ class Playout:
         return len(self._queue)
 
     @property
-    def room(self) -> int:
-        """How many more pieces it wants now; the rest is better kept where a restart finds it."""
-        return max(1, self._prefill_frames) - len(self._queue)
+    def wants_more(self) -> bool:
+        """Whether the next tick can use another piece; all others are better kept where a restart finds them."""
+        return len(self._queue) < (self._prefill_frames if self._playing is None else 1)
 
     def push(self, piece: Piece) -> None:
         """The next piece, in order."""
         self._queue.append(piece)
 
-    def tick(self) -> Played | None:
-        """The next 20 ms; None is silence."""
+    def tick(self) -> Piece | None:
+        """The next 20 ms, as they shall be heard; None is silence."""
         if self._playing is None:
             return self._play(fade_in=True) if self._may_start() else None
         if not self._queue:
-            return self._fade_away()
+            return self._fade_away(self._playing)
         return self._play(fade_in=self._queue[0].first)
 
     def _may_start(self) -> bool:
@@ -86,32 +79,21 @@ class Playout:
         enough = len(self._queue) >= self._prefill_frames or self._waited_ticks > self._prefill_frames
         return enough or any(piece.last for piece in self._queue)
 
-    def _play(self, fade_in: bool) -> Played:
+    def _play(self, fade_in: bool) -> Piece:
         piece = self._queue.popleft()
         self._waited_ticks = 0
-        ends = piece.last or bool(self._queue and self._queue[0].first)
-        self._playing = None if ends else piece
-        payload = piece.payload
+        self._playing = None if piece.last else piece
         if fade_in:
-            payload = _shape(payload, _FADE_IN)
-        if ends:
-            payload = _shape(payload, _FADE_OUT)
-        return Played(payload, self._opens(piece))
+            piece = _shaped(piece, _FADE_IN)
+        return _shaped(piece, _FADE_OUT) if piece.last else piece
 
-    def _opens(self, piece: Piece) -> Piece | None:
-        if not piece.first or piece.translation == self._opened:
-            return None
-        self._opened = piece.translation
-        return piece
-
-    def _fade_away(self) -> Played:
+    def _fade_away(self, before: Piece) -> Piece:
         """Conceal the first 20 ms of an underrun: the last frame mirrored, so that it joins on without a step."""
-        assert self._playing is not None, "only a clause that plays can run dry"
-        self.underruns += 1
-        mirrored = np.frombuffer(self._playing.payload, _INT16)[::-1]
         self._playing = None
-        return Played(_shape(mirrored.tobytes(), _FADE_AWAY))
+        self.underruns += 1
+        mirrored = np.frombuffer(before.payload, _INT16)[::-1].tobytes()
+        return _shaped(before._replace(payload=mirrored, first=False), _FADE_AWAY)
 
 
-def _shape(payload: bytes, envelope: "np.typing.NDArray[np.float32]") -> bytes:
-    return (np.frombuffer(payload, _INT16) * envelope).astype(_INT16).tobytes()
+def _shaped(piece: Piece, envelope: NDArray[np.float32]) -> Piece:
+    return piece._replace(payload=(np.frombuffer(piece.payload, _INT16) * envelope).astype(_INT16).tobytes())

@@ -4,6 +4,9 @@ import struct
 from collections.abc import Callable
 
 from appliance.media.codecs import PayloadType
+from appliance.units import FRAMES_PER_S
+
+KEEPALIVE_TICKS = 60 * FRAMES_PER_S  # far less than the 32,768 after which a sequence number counts as one of the past
 
 _HEADER = struct.Struct("!BBHII")
 _VERSION_2 = 0x80
@@ -11,21 +14,20 @@ _MARKER = 0x80
 
 
 class TalkspurtStream:
-    """Numbers and stamps packets of one frame each.
+    """Numbers and stamps packets of one frame each, by the clock alone: another process can go on where this one ended.
 
-    The sequence number counts packets; the timestamp follows the 20 ms clock also over silence, and the marker tells
-    the first packet after one. `sequence` and `timestamp` are where they begin: random, says RFC 3550 section 5.1.
+    Timestamp and sequence number are those of the tick, which must be the same for all processes; the marker tells the
+    first packet after silence. RFC 3550 section 5.1 wants the sequence number to count packets, so silence looks like
+    loss to the receiver. But Asterisk, measured with 22, drops all that is behind the last packet of the channel, under
+    a new SSRC as well, and a process that was restarted knows the time but not what has been sent before.
     """
 
-    def __init__(
-        self, payload_type: PayloadType, encode: Callable[[bytes], bytes], ssrc: int, sequence: int, timestamp: int
-    ) -> None:
+    def __init__(self, payload_type: PayloadType, encode: Callable[[bytes], bytes], ssrc: int) -> None:
         self._payload_type = payload_type
         self._encode = encode
         self._ssrc = ssrc
-        self._sequence = sequence
-        self._timestamp = timestamp
         self._last_tick: int | None = None
+        self._quiet_ticks = 0
 
     def packet(self, frame: bytes, tick: int) -> bytes:
         """The packet that carries `frame` at this tick of the 20 ms clock."""
@@ -33,10 +35,15 @@ class TalkspurtStream:
         header = _HEADER.pack(
             _VERSION_2,
             self._payload_type.number | (_MARKER if opens else 0),
-            self._sequence & 0xFFFF,
-            (self._timestamp + tick * self._payload_type.frame_ticks) & 0xFFFFFFFF,
+            tick & 0xFFFF,
+            tick * self._payload_type.frame_ticks & 0xFFFFFFFF,
             self._ssrc,
         )
         self._last_tick = tick
-        self._sequence += 1
+        self._quiet_ticks = 0
         return header + self._encode(frame)
+
+    def keep_quiet(self) -> bool:
+        """Let a tick pass without a packet; False: the receiver must be sent one, or it would lose count."""
+        self._quiet_ticks += 1
+        return self._quiet_ticks < KEEPALIVE_TICKS

@@ -1,5 +1,6 @@
 """Starts a worker: a fresh interpreter, never a fork, with its sockets handed down and its output caught."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,35 +13,58 @@ from appliance.supervision.process_table import Process
 TABLE = "appliance.supervision.process_table"
 
 
-@dataclass(frozen=True, slots=True)
 class Launcher:
-    """What all workers of one appliance are started with.
+    """Starts all workers of one appliance.
 
     `sockets`: those that processes own, by name; `table`: the module whose WORKERS they are rows of.
     """
 
-    config_path: Path
-    sockets: dict[str, socket]
-    table: str = TABLE
-
-    def command(self, process: Process) -> list[str]:
-        """The command line of one worker."""
-        command = [sys.executable, "-u", "-m", "appliance.supervision.worker", process.name]
-        command += ["--config", str(self.config_path), "--table", self.table]
-        for name in process.owns_sockets:
-            command += [f"--{name}-fd", str(self.sockets[name].fileno())]
-        return command
+    def __init__(self, config_path: Path, sockets: dict[str, socket], table: str = TABLE) -> None:
+        self._config_path = config_path
+        self._sockets = sockets
+        self._table = table
+        self._standbys: dict[str, Spawned] = {}
 
     def spawn(self, process: Process) -> "Spawned":
-        """Start one worker. Raises OSError when the machine has no room for it."""
+        """Start one worker: its standby if it has one. Raises OSError when the machine has no room for it."""
+        standby = self._standbys.pop(process.name, None)
+        if standby is None:
+            return self._spawn(process, subprocess.DEVNULL)
+        if standby.popen.poll() is not None:
+            standby.close()
+            return self._spawn(process, subprocess.DEVNULL)
+        standby.go()
+        return standby
+
+    def prepare(self, process: Process) -> None:
+        """Start its standby, if the table wants one: it imports everything and waits."""
+        if process.standby and process.name not in self._standbys:
+            self._standbys[process.name] = self._spawn(process, subprocess.PIPE, "--standby")
+
+    def dismiss(self) -> None:
+        """End the standbys: they have nothing to finish."""
+        for standby in self._standbys.values():
+            standby.popen.kill()
+            standby.popen.wait()
+            standby.close()
+        self._standbys.clear()
+
+    def _command(self, process: Process) -> list[str]:
+        command = [sys.executable, "-u", "-m", "appliance.supervision.worker", process.name]
+        command += ["--config", str(self._config_path), "--table", self._table]
+        for name in process.owns_sockets:
+            command += [f"--{name}-fd", str(self._sockets[name].fileno())]
+        return command
+
+    def _spawn(self, process: Process, stdin: int, *more: str) -> "Spawned":
         read_end, write_end = os.pipe()
         try:
             popen = subprocess.Popen(
-                self.command(process),
-                stdin=subprocess.DEVNULL,
+                [*self._command(process), *more],
+                stdin=stdin,
                 stdout=write_end,
                 stderr=write_end,
-                pass_fds=[self.sockets[name].fileno() for name in process.owns_sockets],
+                pass_fds=[self._sockets[name].fileno() for name in process.owns_sockets],
                 start_new_session=True,  # Ctrl-C in the terminal is for the watchdog, which stops workers in order
             )
         except OSError:
@@ -80,7 +104,16 @@ class Spawned:
     pidfd: int
     output: Output
 
+    def go(self) -> None:
+        """Let a standby begin."""
+        assert self.popen.stdin
+        with contextlib.suppress(BrokenPipeError):  # it has just died: its end will be noticed
+            self.popen.stdin.write(b"go\n")
+            self.popen.stdin.close()
+
     def close(self) -> None:
         """Give the descriptors back, after the end."""
+        if self.popen.stdin and not self.popen.stdin.closed:
+            self.popen.stdin.close()
         os.close(self.pidfd)
         os.close(self.output.descriptor)

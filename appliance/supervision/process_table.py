@@ -15,12 +15,22 @@ class Process:
     heartbeat_s: float  # between two turns of its work loop
     busy_s: float = 0.0  # inside one engine call; 0: it makes none
     owns_sockets: tuple[str, ...] = ()  # sockets the watchdog opened and hands down
+    standby: bool = False  # a second interpreter waits, everything imported, to take over at once
 
 
 WATCHDOG = Process("watchdog", "procs.watchdog", reads=("journal",), writes=(), ready_s=5, heartbeat_s=2)
 
 WORKERS = (
-    Process("rtp", "procs.rtp", ("downlink",), ("uplink",), ready_s=5, heartbeat_s=0.2, owns_sockets=("media",)),
+    Process(
+        "rtp",
+        "procs.rtp",
+        ("downlink",),
+        ("uplink",),
+        ready_s=5,
+        heartbeat_s=0.2,
+        owns_sockets=("media",),
+        standby=True,
+    ),
     Process("asr", "procs.asr", ("uplink",), ("segments",), ready_s=120, heartbeat_s=2, busy_s=15),
     Process("mt", "procs.mt", ("segments",), ("translations",), ready_s=60, heartbeat_s=2, busy_s=5),
     Process("tts", "procs.tts", ("translations",), ("downlink",), ready_s=120, heartbeat_s=2, busy_s=30),

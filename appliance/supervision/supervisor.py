@@ -60,11 +60,13 @@ class Supervisor:
         """Start all workers, keep them alive, stop them in order."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_stop_signal)
+        self._vitals.state = State.UP
         try:
             while not self._stop_signals:
                 self._turn(self._look_after)
             self._shut_down()
         finally:
+            self._launcher.dismiss()
             self._kill_all()
             self._selector.close()
 
@@ -126,10 +128,17 @@ class Supervisor:
     def _became_ready(self, child: Child) -> None:
         child.was_ready = True
         self._event(child.name, "up", "ready")
+        self._prepare_standby(child)
         if not self._told_ready and all(each.was_ready for each in self._children):
             self._told_ready = True
             self._event("watchdog", "up", "ready")
             self._notify("READY=1")
+
+    def _prepare_standby(self, child: Child) -> None:
+        try:
+            self._launcher.prepare(child.process)
+        except OSError as error:
+            self._log("warning", f"{child.name} has no standby ({error.strerror}): a restart will take longer")
 
     def _begin_to_end(self, child: Child, verdict: Verdict, now_ns: int) -> None:
         self._log("error", f"{child.name} is stuck: {verdict.value}")

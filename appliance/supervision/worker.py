@@ -51,9 +51,14 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--media-fd", type=int)
+    parser.add_argument("--standby", action="store_true", help="import everything, then wait for a line on stdin")
     parser.add_argument("--table", default="appliance.supervision.process_table", help="the module that has WORKERS")
     options = parser.parse_args()
     process = next(row for row in importlib.import_module(options.table).WORKERS if row.name == options.name)
+    if options.standby:
+        importlib.import_module(process.module)
+        if not sys.stdin.readline():
+            sys.exit(0)  # not needed any more
     try:
         status = run(process, options.config, options.media_fd)
     except Exception as error:

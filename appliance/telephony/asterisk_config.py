@@ -5,16 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from urllib.parse import urlsplit
 
-from appliance.config import Config, ConfigError, Phone, Route, Trunk
+from appliance.config import CODECS, Config, ConfigError, Phone, Route, Trunk
 
 TEMPLATES = Path(__file__).parents[2] / "asterisk"
 
+ARI_URL = re.compile(r"http://(?P<host>[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})/?")
+
+STATE_FOLDERS = ("run", "lib", "log", "spool", "cache")  # as asterisk.conf names them
+
 # Written empty: the defaults are right, but Asterisk logs an error for each file that it misses.
 EMPTY_FILES = ("acl", "ccss", "cdr_custom", "features", "manager", "pjproject", "stasis", "udptl", "websocket_client")
-
-KNOWN_CODECS = ("g722", "alaw", "ulaw", "opus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class _Text(Template):
 
 
 def render(config: Config, target: Path, directories: Directories) -> None:
-    """Write every configuration file of Asterisk into `target`, which is made if needed.
+    """Write every configuration file of Asterisk into `target`, and make the folders that it wants to find.
 
     Raises ConfigError, one sentence, for a value that a file of Asterisk cannot hold.
     """
@@ -61,7 +62,8 @@ def render(config: Config, target: Path, directories: Directories) -> None:
         path.name: _fill(path.read_text(), _values(config, target, directories)) for path in TEMPLATES.glob("*.conf")
     }
     texts.update({f"{name}.conf": "" for name in EMPTY_FILES})
-    target.mkdir(parents=True, exist_ok=True)
+    for folder in (target, *(directories.state / name for name in STATE_FOLDERS)):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         path = target / name
         path.touch(mode=0o600)  # some hold passwords
@@ -100,12 +102,10 @@ def _values(config: Config, target: Path, directories: Directories) -> dict[str,
 
 
 def _ari_address(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.path not in ("", "/") or parts.port is None:
-        raise ConfigError(
-            f'asterisk.ari_url: "{url}" is not http://HOST:PORT; Asterisk serves ARI there, e.g. http://127.0.0.1:8088'
-        )
-    return _checked(parts.hostname or "", HOST, "asterisk.ari_url"), parts.port
+    parts = ARI_URL.fullmatch(url)
+    if not parts:
+        raise ConfigError(f"asterisk.ari_url: {url!r} is not where Asterisk serves ARI; write http://HOST:PORT")
+    return parts["host"], int(parts["port"])
 
 
 def _phone(phone: Phone, where: str) -> str:
@@ -152,9 +152,9 @@ def _route(route: Route, application: str, where: str) -> str:
 
 def _codecs(codecs: tuple[str, ...], where: str) -> str:
     for codec in codecs:
-        if codec not in KNOWN_CODECS:
+        if codec not in CODECS:
             raise ConfigError(
-                f'{where}.codecs: "{codec}" is not a codec that Asterisk has here; write {", ".join(KNOWN_CODECS)}'
+                f'{where}.codecs: "{codec}" is not a codec that Asterisk has here; write {", ".join(CODECS)}'
             )
     return ",".join(codecs)
 

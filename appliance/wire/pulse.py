@@ -16,14 +16,16 @@ class Pulse:
     def __init__(self, vitals: Vitals) -> None:
         self._vitals = vitals
         self._ticker = Ticker(FRAME_NS)
-        self._first_ns = self._ticker.next_ns
         self._worst_ns = 0
-        self._tick = -1
+        self._tick = self._ticker.next_ns // FRAME_NS - 1
 
     def wait(self) -> int:
-        """Sleep until the next tick and return its number. Ticks that were slept through are counted and left out."""
+        """Sleep until the next tick and return its number. Ticks that were slept through are counted and left out.
+
+        Ticks are numbered from the origin of CLOCK_MONOTONIC: every process of this box counts the same.
+        """
         late_ns = self._ticker.wait()
-        before, self._tick = self._tick, (self._ticker.next_ns - self._first_ns) // FRAME_NS - 1
+        before, self._tick = self._tick, self._ticker.next_ns // FRAME_NS - 1
         self._vitals.add("missed_ticks", self._tick - before - 1)
         self._worst_ns = max(self._worst_ns, late_ns)
         self._vitals.set("tick_late_us", late_ns / 1000)

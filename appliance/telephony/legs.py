@@ -1,0 +1,41 @@
+"""One leg of a room: whose channel, which language, and how far it has come."""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+
+class LegState(Enum):
+    """How far a leg has come."""
+
+    WAITING = "waiting"  # the caller, who hears ringback
+    RINGING = "ringing"  # a callee whose phone rings
+    TALKING = "talking"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One person's side. `index` is its number in the room, for ever."""
+
+    index: int
+    channel: str
+    language: str
+    state: LegState
+
+    @property
+    def is_here(self) -> bool:
+        """Whether a person is on the line: talking, or waiting for the others."""
+        return self.state in (LegState.WAITING, LegState.TALKING)
+
+    @property
+    def has_gone(self) -> bool:
+        """Whether its channel has ended."""
+        return self.state is LegState.GONE
+
+    def answered(self) -> "Leg":
+        """It talks; a leg that has gone stays gone."""
+        return self if self.has_gone else replace(self, state=LegState.TALKING)
+
+    def gone(self) -> "Leg":
+        """Its channel has ended."""
+        return replace(self, state=LegState.GONE)

@@ -1,0 +1,92 @@
+"""A room as a value: its legs, what happens to it when one answers or goes, and what interpreting it takes."""
+
+from dataclasses import dataclass, replace
+
+from appliance.telephony.causes import NORMAL, cause_for_caller
+from appliance.telephony.legs import Leg, LegState
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What interpreting a room takes."""
+
+    lanes: tuple[tuple[int, str], ...]  # index of the speaking leg, target language
+    booths: tuple[str, ...]  # languages
+    ears: tuple[int, ...]  # indices of legs
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One conversation. `number` grows from room to room, also over a restart: it is the `call` of all its places."""
+
+    name: str
+    number: int
+    legs: tuple[Leg, ...]
+
+    @property
+    def is_over(self) -> bool:
+        """A room goes on as long as somebody is there, and somebody else is there or may still come."""
+        return not self.people or len(self.present) < 2
+
+    @property
+    def present(self) -> tuple[Leg, ...]:
+        """Legs whose channel has not ended."""
+        return tuple(leg for leg in self.legs if not leg.has_gone)
+
+    @property
+    def people(self) -> tuple[Leg, ...]:
+        """Legs with a person on the line."""
+        return tuple(leg for leg in self.legs if leg.is_here)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages of the present legs, in order of appearance."""
+        return tuple(dict.fromkeys(leg.language for leg in self.present))
+
+    def leg_of(self, channel: str) -> Leg | None:
+        """The leg that has this channel."""
+        return next((leg for leg in self.legs if leg.channel == channel), None)
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End this channel, with a Q.850 cause."""
+
+    channel: str
+    cause: int
+
+
+def after_answer(room: Room, channel: str) -> Room:
+    """A callee has answered: it talks, and so do all who waited."""
+    return replace(
+        room,
+        legs=tuple(
+            leg.answered() if leg.channel == channel or leg.state is LegState.WAITING else leg for leg in room.legs
+        ),
+    )
+
+
+def after_end(room: Room, channel: str) -> Room:
+    """A leg's channel has ended: the room without that leg. It may be over then."""
+    return replace(room, legs=tuple(leg.gone() if leg.channel == channel else leg for leg in room.legs))
+
+
+def farewells(room: Room, cause: int) -> list[HangUp]:
+    """How everybody still present is hung up when the room ends because of `cause`.
+
+    A caller who still waits is told why nobody comes; all others get a normal clearing.
+    """
+    waiting_cause = cause_for_caller(cause)
+    return [HangUp(leg.channel, waiting_cause if leg.state is LegState.WAITING else NORMAL) for leg in room.present]
+
+
+def wishes(room: Room) -> Wishes:
+    """Each leg's speech in every other language, and a booth for each language that is spoken to."""
+    lanes = tuple(
+        (leg.index, language) for leg in room.present for language in room.languages if language != leg.language
+    )
+    return Wishes(
+        lanes=lanes,
+        booths=tuple(dict.fromkeys(language for _, language in lanes)),
+        ears=tuple(dict.fromkeys(index for index, _ in lanes)),
+    )

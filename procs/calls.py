@@ -1,0 +1,41 @@
+"""calls: connects callers with callees, and people with the interpreter, through Asterisk."""
+
+import asyncio
+from contextlib import suppress
+
+from appliance import clock
+from appliance.frames.messages import HealthEvent
+from appliance.supervision.context import Context
+from appliance.telephony.ari import Ari, Link
+from appliance.telephony.switchboard import Switchboard
+
+BEAT_S = 0.1
+
+
+def main(ctx: Context) -> None:
+    """Serve calls until told to stop, then hang up."""
+    asyncio.run(_serve(ctx))
+
+
+async def _serve(ctx: Context) -> None:
+    def on_link(link: Link, sentence: str) -> None:
+        ctx.vitals.add("reconnects", link is Link.LOST)
+        ctx.journal(HealthEvent("ari", link.name, sentence, clock.now_ns()))
+
+    async with Ari(ctx.config.asterisk) as ari:
+        switchboard = Switchboard(ctx.config, ari, ctx.memory, ctx.journal, ctx.vitals.add)
+        listening = asyncio.create_task(ari.listen(switchboard.take, switchboard.resync, on_link))
+        ctx.ready()  # also without Asterisk: it may come later
+        while not ctx.stopping and not listening.done():
+            ctx.beat()
+            await asyncio.wait([listening], timeout=BEAT_S)
+        if listening.done():
+            listening.result()  # only a mistake of ours ends it: the calls go on without us until we are restarted
+        closing = asyncio.create_task(switchboard.close())
+        while not closing.done():
+            ctx.beat()
+            await asyncio.wait([closing], timeout=BEAT_S)
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+        closing.result()

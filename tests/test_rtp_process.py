@@ -1,0 +1,269 @@
+"""The rtp process itself: a real worker over real shared memory, with real packets on the loopback."""
+
+import itertools
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import G722
+import numpy as np
+import pytest
+
+from appliance import clock
+from appliance.config import Config, MediaConfig
+from appliance.frames.memory import Memory
+from appliance.frames.messages import FirstAudio, JournalEntry, LogLine
+from appliance.frames.ring import CONCEALED, DISCONTINUITY, END, START, Frame
+from appliance.frames.roster import Address, Booth, Lane, Leg, Roster
+from appliance.frames.text import TextReader
+from appliance.media.rtp import Packet, parse, serialise
+from appliance.supervision.launcher import Launcher, Spawned
+from appliance.supervision.process_table import WATCHDOG, WORKERS
+from appliance.supervision.sockets import open_media_socket
+from appliance.supervision.vitals import Vitals
+from appliance.units import FRAME_BYTES, FRAME_SAMPLES, NS_PER_S
+
+RTP = next(process for process in WORKERS if process.name == "rtp")
+PATIENCE_S = 20
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def udp() -> socket.socket:
+    endpoint = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    endpoint.bind(("127.0.0.1", 0))
+    endpoint.settimeout(PATIENCE_S)
+    return endpoint
+
+
+def address(endpoint: socket.socket) -> Address:
+    return Address(*endpoint.getsockname())
+
+
+@dataclass
+class Box:
+    """An appliance of which only rtp runs; the test is its watchdog, its engines and its Asterisk."""
+
+    config_path: Path
+    memory: Memory
+    media: socket.socket
+    ear: socket.socket = field(default_factory=udp)
+    booth: socket.socket = field(default_factory=udp)
+    spawned: Spawned | None = None
+
+    @property
+    def vitals(self) -> Vitals:
+        return Vitals(self.memory.vitals("rtp"))
+
+    def start(self) -> None:
+        self.vitals.begin(clock.now_ns())
+        self.spawned = Launcher(self.config_path, {"media": self.media}).spawn(RTP)
+        until(lambda: self.vitals.ready_ns or self.died())
+
+    def died(self) -> bool:
+        status = self.spawned.popen.poll()
+        assert status is None, "\n".join(self.spawned.output.lines())
+        return False
+
+    def kill(self) -> None:
+        if self.spawned:
+            self.spawned.popen.kill()
+            self.spawned.popen.wait()
+            self.spawned.close()
+        self.spawned = None
+
+    def close(self) -> None:
+        self.kill()
+        self.memory.close()
+        self.memory.unlink()
+        for endpoint in (self.media, self.ear, self.booth):
+            endpoint.close()
+
+    def one_call(self, call: int = 1) -> Roster:
+        """One leg whose speech is heard on `ear`, and what is said about it goes to `booth`."""
+        return Roster(
+            legs=(Leg(0, call, "r1", "en", address(self.ear)),),
+            booths=(Booth(0, "r1", "pt-br", address(self.booth)),),
+            lanes=(Lane(0, call, leg=0, target_language="pt-br", booth=0),),
+        )
+
+    def speak(self, *numbers: int) -> None:
+        """Send packets as Asterisk does; every sample of packet `i` is `i`."""
+        for i in numbers:
+            payload = struct.pack(">h", i) * FRAME_SAMPLES
+            packet = Packet(118, i, i * FRAME_SAMPLES, 7, payload)
+            self.ear.sendto(serialise(packet), self.media.getsockname())
+
+    def heard(self, patience_s: float = PATIENCE_S) -> list[Packet]:
+        """Everything the booth has received by the time that nothing more comes."""
+        packets = []
+        self.booth.settimeout(patience_s)
+        try:
+            while True:
+                packets.append(parse(self.booth.recv(2048)))
+                self.booth.settimeout(0.5)
+        except TimeoutError:
+            return packets
+
+    def journal(self) -> list[JournalEntry]:
+        reader = TextReader[JournalEntry](self.memory.reader("journal", "rtp"), JournalEntry)
+        return list(iter(reader.read, None))
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    instance = f"rtp-{uuid4().hex[:12]}"
+    config_path = tmp_path / "appliance.toml"
+    config_path.write_text(f'instance = "{instance}"\nmax_legs = 4\nmax_lanes = 4\n')
+    config = Config(instance=instance, max_legs=4, max_lanes=4)
+    memory = Memory.create(config, [WATCHDOG.name, *(process.name for process in WORKERS)])
+    Vitals(memory.vitals(WATCHDOG.name)).spawned(os.getpid())
+    box = Box(config_path, memory, open_media_socket(MediaConfig(port=0)))
+    yield box
+    box.close()
+
+
+def clause(frames: int, level: int = 8_000) -> bytes:
+    samples = level * np.sin(2 * np.pi * 440 * np.arange(frames * FRAME_SAMPLES) / 16_000)
+    return samples.astype("<i2").tobytes()
+
+
+def decoded(packets: list[Packet]) -> np.ndarray:
+    decoder = G722.G722(16_000, 64_000)
+    return np.array([sample for packet in packets for sample in decoder.decode(packet.payload)])
+
+
+def test_speech_becomes_frames_and_wakes_its_reader(box):
+    box.memory.write_roster(box.one_call())
+    box.start()
+    uplink = box.memory.reader("uplink", 0)
+    frames: list[Frame] = []
+    bell = box.memory.doorbell("asr")
+    box.speak(0, 1, 2, 4, 3, 5, 8, 9)
+
+    def all_came() -> bool:
+        bell.wait(0.1)
+        frames.extend(uplink.pop_many(100))
+        return len(frames) >= 10
+
+    until(all_came)
+    assert [frame.flags for frame in frames] == [DISCONTINUITY, 0, 0, 0, 0, 0, CONCEALED, CONCEALED, 0, 0]
+    expected = [i * (i not in (6, 7)) for i in range(10)]
+    assert [frame.payload for frame in frames] == [struct.pack("<h", i) * FRAME_SAMPLES for i in expected]
+    until(lambda: box.vitals.get("concealed_frames") == 2)
+    assert (box.vitals.get("packets_in"), box.vitals.get("uplink_frames")) == (8, 10)
+    assert box.vitals.get("reordered") == 1
+
+
+def test_packets_from_anywhere_else_are_counted_and_not_heard(box):
+    box.memory.write_roster(box.one_call())
+    box.start()
+    with udp() as stranger:
+        for _ in range(3):
+            stranger.sendto(serialise(Packet(118, 0, 0, 7, bytes(FRAME_BYTES))), box.media.getsockname())
+    box.booth.sendto(bytes(100), box.media.getsockname())
+    box.ear.sendto(b"garbage", box.media.getsockname())
+    until(lambda: box.vitals.get("garbage") == 1)
+    assert box.vitals.get("strangers") == 3
+    assert box.memory.reader("uplink", 0).depth == 0
+    [line] = [entry for entry in box.journal() if isinstance(entry, LogLine)]
+    assert "shorter than the fixed header" in line.text
+
+
+def test_a_clause_is_heard_as_g722_and_its_first_audio_is_told(box):
+    box.memory.write_roster(box.one_call())
+    box.start()
+    spoken_ns = clock.now_ns() - NS_PER_S
+    downlink = box.memory.writer("downlink", 0)
+    downlink.push_many(clause(20), stream=5, capture_ns=spoken_ns, flags=START | END)
+    first = box.heard()
+    downlink.push_many(clause(5), stream=5, capture_ns=spoken_ns, flags=START | END)
+    second = box.heard()
+    packets = first + second
+    assert [packet.marker for packet in packets] == [True] + [False] * 19 + [True] + [False] * 4
+    assert {(packet.payload_type, packet.ssrc, len(packet.payload)) for packet in packets} == {(9, first[0].ssrc, 160)}
+    steps = [(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in itertools.pairwise(packets)]
+    assert all(step % 160 == 0 for step in steps)
+    assert steps[19] > 160 * 20  # the clock has gone on in the silence between
+    places = [(packet.sequence - first[0].sequence) & 0xFFFF for packet in packets]
+    assert places == [((packet.timestamp - first[0].timestamp) & 0xFFFFFFFF) // 160 for packet in packets]
+    sent = np.frombuffer(clause(20), "<i2")
+    assert 0.9 < np.std(decoded(first)[1000:-1000]) / np.std(sent) < 1.1
+    [told] = [entry for entry in box.journal() if isinstance(entry, FirstAudio)]
+    assert (told.lane, told.seq_num, told.chain_ns) == (0, 5, told.sent_ns - spoken_ns)
+    assert told.chain_ns > NS_PER_S
+
+
+def test_two_lanes_are_heard_together(box):
+    roster = box.one_call()
+    lanes = (Lane(0, 1, 0, "pt-br", booth=0), Lane(1, 1, 1, "pt-br", booth=0))
+    box.memory.write_roster(Roster(roster.legs, lanes, roster.booths))
+    for place in (0, 1):
+        box.memory.writer("downlink", place).push_many(clause(10, level=5_000), flags=START | END)
+    box.start()
+    packets = box.heard()
+    assert len(packets) == 10
+    assert np.max(decoded(packets)[1000:-1000]) > 9_000
+
+
+def test_a_killed_process_goes_on_where_it_was(box):
+    """At most the frame that was on its way out at that instant is sent again."""
+    box.memory.write_roster(box.one_call())
+    box.start()
+    box.memory.writer("downlink", 0).push_many(clause(60), stream=1, flags=START | END)
+    box.speak(0, 1, 2)
+    before = [parse(box.booth.recv(2048)) for _ in range(10)]
+    box.kill()
+    box.speak(3, 4, 5)
+    box.start()
+    after = box.heard()
+    assert len(before) + len(after) in (60, 61)
+    assert after[0].marker
+    assert after[0].ssrc == before[0].ssrc
+    assert 0 < (after[0].sequence - before[-1].sequence) & 0xFFFF < 1000  # Asterisk would drop what is behind
+    uplink = box.memory.reader("uplink", 0)
+    until(lambda: uplink.depth == 6)
+    assert [frame.timestamp // FRAME_SAMPLES for frame in uplink.pop_many(10)] == [0, 1, 2, 3, 4, 5]
+    assert len([entry for entry in box.journal() if isinstance(entry, FirstAudio)]) == 1
+
+
+def test_what_a_call_left_behind_is_not_heard_in_the_next(box):
+    box.memory.write_roster(box.one_call())
+    box.start()
+    downlink = box.memory.writer("downlink", 0)
+    downlink.push_many(clause(500), stream=1, flags=START | END)
+    box.booth.recv(2048)
+    box.memory.write_roster(box.one_call(call=2))
+    assert len(box.heard(patience_s=0.5)) < 400
+    downlink.push_many(clause(3), stream=2, flags=START | END)
+    assert len(box.heard()) == 3
+
+
+def test_a_lane_waits_for_its_booth(box):
+    roster = box.one_call()
+    box.memory.write_roster(Roster(roster.legs, roster.lanes))
+    box.start()
+    box.memory.writer("downlink", 0).push_many(clause(5), flags=START | END)
+    ticks = box.vitals.heartbeat_ns
+    until(lambda: box.vitals.heartbeat_ns > ticks + NS_PER_S // 10)
+    box.memory.write_roster(roster)
+    assert len(box.heard()) == 5
+
+
+def test_it_stops_when_told_and_says_how_punctual_it_was(box):
+    box.memory.write_roster(box.one_call())
+    box.start()
+    until(lambda: box.vitals.get("tick_late_max_us"))
+    assert box.vitals.get("realtime") in (0, 1)
+    box.spawned.popen.terminate()
+    assert box.spawned.popen.wait(PATIENCE_S) == 0

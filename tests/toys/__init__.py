@@ -1,0 +1,1 @@
+"""Toy processes, each with one way to behave, for a real watchdog to look after."""

@@ -1,0 +1,9 @@
+"""A process that crashes, time and again."""
+
+from appliance.supervision.context import Context
+
+
+def main(ctx: Context) -> None:
+    """Get ready and fall over."""
+    ctx.ready()
+    raise RuntimeError("the toy broke")
