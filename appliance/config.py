@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.cloud_config import CloudEngines, cloud_problems
 from appliance.toml_shape import convert, shape_problems, shown
 
 LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)  # RFC 5646, as much as telephony needs
@@ -92,6 +93,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     asterisk: AsteriskConfig = AsteriskConfig()
     media: MediaConfig = MediaConfig()
     engines: EnginesConfig = EnginesConfig()
+    cloud: CloudEngines = CloudEngines()
     phones: tuple[Phone, ...] = ()
     trunks: tuple[Trunk, ...] = ()
     routes: tuple[Route, ...] = ()
@@ -111,6 +113,19 @@ def default_path() -> Path:
 def notify_socket() -> str:
     """Where the service manager listens (sd_notify(3)); empty when there is none."""
     return os.environ.get("NOTIFY_SOCKET", "")
+
+
+def api_key(variable: str, key_file: str) -> str:
+    """The key of a cloud engine, from the environment or from a file; empty where neither is given.
+
+    It never becomes part of the configuration, which is printed and logged. Raises ConfigError for an unreadable file.
+    """
+    if key := os.environ.get(variable, ""):
+        return key
+    try:
+        return Path(key_file).expanduser().read_text(encoding="utf-8").strip() if key_file else ""
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"cannot read the key file {key_file}; correct key_file, or set {variable}") from None
 
 
 def load(path: Path) -> Config:
@@ -154,6 +169,7 @@ def rule_problems(config: Config) -> Iterator[str]:
     yield from _name_problems(config)
     yield from _number_problems(config)
     yield from _engine_problems(config.engines)
+    yield from cloud_problems(config.cloud)
     for place, route in enumerate(config.routes):
         yield from _route_problems(route, f"routes[{place}]", config)
 

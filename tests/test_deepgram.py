@@ -24,7 +24,7 @@ FIRST = 7_000  # … and its sequence number
 @contextmanager
 def deepgram(server: DeepgramServer, model: str = "nova-3", **settings: Any) -> Iterator[Deepgram]:
     """The engine, impatient enough for a test."""
-    given = {"key": KEY, "reconnect_s": (0.05,), "deadlines": Deadlines(connect_s=5.0, answer_s=1.0)} | settings
+    given = {"key": KEY, "reconnect_s": (0.05,), "patience_s": 600.0, "deadlines": Deadlines(5.0, 1.0)} | settings
     engine = Deepgram(DeepgramSettings(model=model, server=server.url, **given))
     try:
         yield engine
@@ -150,7 +150,7 @@ def test_no_fault_loses_or_repeats_a_word(model: str, faults: list[Fault]) -> No
 
 
 def test_messages_that_nobody_knows_are_counted() -> None:
-    with DeepgramServer([Chatter()]) as server, deepgram(server) as engine:
+    with DeepgramServer([Chatter()]) as server, deepgram(server, deadlines=Deadlines(20.0, 20.0)) as engine:
         leg = Leg(engine)
         leg.says("one")
         assert leg.listen(1) == ["one"]
@@ -210,13 +210,13 @@ def test_the_caller_can_end_an_utterance(model: str, request_type: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_leg_that_sends_nothing_is_not_hung_up_on(model: str) -> None:
-    deadlines = Deadlines(connect_s=5.0, answer_s=5.0, keep_alive_s=0.05)
-    with DeepgramServer(idle_s=1.0) as server, deepgram(server, model, deadlines=deadlines) as engine:
+    deadlines = Deadlines(20.0, 20.0, keep_alive_s=0.05)
+    with DeepgramServer(idle_s=1.5) as server, deepgram(server, model, deadlines=deadlines) as engine:
         leg = Leg(engine)
         leg.says("one", pause_s=0.0)
         wait_until(lambda: bool(server.visits))
         visit = server.visits[0]
-        wait_until(lambda: visit.requests.count("KeepAlive") >= 30 or len(visit.loudness) >= leg.frames + 20)
+        wait_until(lambda: visit.requests.count("KeepAlive") >= 35 or len(visit.loudness) >= leg.frames + 20)
         leg.says("two")
         assert leg.listen(2) == ["one", "two"]
         assert leg.stream.counts.connections == 1

@@ -50,7 +50,7 @@ class Deepgram:
 
     def __init__(self, settings: DeepgramSettings) -> None:
         if not settings.key:
-            raise EngineRefused(f"Deepgram needs an API key; set {KEY_VARIABLE} or engines.deepgram.key_file")
+            raise EngineRefused(f"Deepgram needs an API key; set {KEY_VARIABLE} or cloud.deepgram.key_file")
         self._settings = settings
         self._dialect: Dialect = Flux() if settings.model.startswith("flux") else Nova()
         english_only = settings.model == "flux-general-en"

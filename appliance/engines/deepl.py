@@ -38,7 +38,7 @@ class DeepL:
 
     def __init__(self, settings: DeepLSettings) -> None:
         if not settings.key:
-            raise EngineRefused(f"DeepL needs an API key; set {KEY_VARIABLE} or engines.deepl.key_file")
+            raise EngineRefused(f"DeepL needs an API key; set {KEY_VARIABLE} or cloud.deepl.key_file")
         self._budget_s = settings.budget_ms / 1000
         self._overdue = threading.BoundedSemaphore(MOST_OVERDUE)
         # Both are the SDK's only way: process-wide, and for each read, hence the budget of our own.
@@ -108,7 +108,7 @@ def _as_engine_error(error: deepl.DeepLException) -> EngineError:
     if error.http_status_code == HTTPStatus.NOT_FOUND:  # there is nothing else to be found
         return EngineRefused("DeepL does not know this glossary; check the id in appliance.toml")
     if isinstance(error, deepl.exceptions.ConnectionException):
-        return EngineUnavailable("DeepL cannot be reached; check the network and engines.deepl.server")
+        return EngineUnavailable("DeepL cannot be reached; check the network and cloud.deepl.server")
     if error.http_status_code is None:
         return EngineError(f"DeepL's SDK refuses the request: {error}")
     return error_for_status("DeepL", error.http_status_code, KEY_VARIABLE)

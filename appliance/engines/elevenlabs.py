@@ -45,9 +45,9 @@ class ElevenLabs:
 
     def __init__(self, settings: ElevenLabsSettings) -> None:
         if not settings.key:
-            raise EngineRefused(f"ElevenLabs needs an API key; set {KEY_VARIABLE} or engines.elevenlabs.key_file")
+            raise EngineRefused(f"ElevenLabs needs an API key; set {KEY_VARIABLE} or cloud.elevenlabs.key_file")
         if not settings.voice:
-            raise EngineRefused("ElevenLabs needs the id of a voice; write it as engines.elevenlabs.voice")
+            raise EngineRefused("ElevenLabs needs the id of a voice; write it as cloud.elevenlabs.voice")
         self._settings = settings
         self._answer_s = settings.answer_ms / 1000
         self._http = httpx.Client(timeout=self._answer_s)

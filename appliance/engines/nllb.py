@@ -37,7 +37,7 @@ class Nllb:
         if settings.accepted_licence != LICENCE:
             raise EngineRefused(
                 f"NLLB-200 may not be used commercially (its licence is {LICENCE}); "
-                f'if that is kept, write engines.nllb.accepted_licence = "{LICENCE}"'
+                f'if that is kept, write cloud.nllb.accepted_licence = "{LICENCE}"'
             )
         try:
             self._pieces = sentencepiece.SentencePieceProcessor(str(settings.folder / "sentencepiece.bpe.model"))

@@ -4,16 +4,32 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
-from appliance.config import Config
+from appliance.config import Config, ConfigError
 from appliance.engines.model_files import manifest, verified_folder
-from appliance.engines.protocols import EngineError, Recognizer, Synthesizer, Translator, VoiceDetector
+from appliance.engines.protocols import (
+    EngineError,
+    Recognizer,
+    StreamingRecognizer,
+    Synthesizer,
+    Translator,
+    VoiceDetector,
+)
 
 RECOGNIZERS = {
     "whisper-tiny-en": "appliance.engines.whisper:Whisper",
     "whisper-base": "appliance.engines.whisper:Whisper",
 }
-TRANSLATORS = {"bergamot": "appliance.engines.bergamot:Bergamot"}
+STREAMING_RECOGNIZERS = {
+    "deepgram-flux": "appliance.engines.from_config:deepgram_flux",
+    "deepgram-nova": "appliance.engines.from_config:deepgram_nova",
+}
+TRANSLATORS = {
+    "bergamot": "appliance.engines.bergamot:Bergamot",
+    "deepl": "appliance.engines.from_config:deepl",
+    "nllb": "appliance.engines.from_config:nllb",
+}
 SYNTHESIZERS = {
+    "elevenlabs": "appliance.engines.from_config:elevenlabs",
     "kokoro": "appliance.engines.kokoro:Kokoro",
     "piper": "appliance.engines.piper:Piper",
 }
@@ -27,6 +43,11 @@ Engine = TypeVar("Engine", Recognizer, Synthesizer)
 def load_recognizer(name: str, config: Config) -> Recognizer:
     """The recognizer called `name`, loaded and not yet warm. Raises EngineError, as all loading here does."""
     return cast(Recognizer, _load(name, RECOGNIZERS, config))
+
+
+def load_streaming_recognizer(name: str, config: Config) -> StreamingRecognizer:
+    """The streaming recognizer called `name`."""
+    return cast(StreamingRecognizer, _load(name, STREAMING_RECOGNIZERS, config))
 
 
 def load_translator(name: str, config: Config) -> Translator:
@@ -76,6 +97,17 @@ def _load(name: str, table: Mapping[str, str], config: Config) -> Any:
     if name not in table:
         raise EngineError(f'there is no engine "{name}"; choose one of {", ".join(sorted(table))} in appliance.toml')
     module, _, made_by = table[name].partition(":")
+    if name not in manifest():  # no model files of ours
+        return _made_from(config, module, made_by)
     # Proven before the import, because an SDK may open its files as soon as it is imported.
     folder = verified_folder(manifest()[name], config.cache_dir)
     return getattr(import_module(module), made_by)(folder, config.engines.threads)
+
+
+def _made_from(config: Config, module: str, made_by: str) -> Any:
+    try:
+        return getattr(import_module(module), made_by)(config)
+    except ImportError as error:
+        raise EngineError(f"the package {error.name} is not installed; run: pip install dragoman[cloud]") from None
+    except ConfigError as error:
+        raise EngineError(str(error)) from None
