@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from appliance.speech.catch_up import FASTEST, SHORTEST_PAUSES, Pace, next_pace
+from appliance.speech.catch_up import FASTEST, SHORTEST_PAUSES, Pace, SynthesisCost, chunk_chars, next_pace
 
 LONG = 60_000  # ms: the pace has arrived where it wants to be
 
@@ -67,3 +67,10 @@ def test_a_steady_overload_is_caught_up_with_and_then_forgotten():
     assert max(map(abs, changes)) <= 0.0041
     turns = sum(a * b < 0 for a, b in itertools.pairwise(changes))
     assert turns <= 4  # it does not hunt
+
+
+@pytest.mark.parametrize(
+    ("backlog_ms", "chars"), [(0, 20), (600, 20), (1_000, 34), (1_600, 60), (2_100, 80), (60_000, 80)]
+)
+def test_a_chunk_is_as_long_as_the_backlog_covers(backlog_ms, chars):
+    assert chunk_chars(backlog_ms, SynthesisCost(fixed_ms=200, per_second_ms=350, chars_per_s=15)) == chars

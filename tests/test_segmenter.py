@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.speech.segmenter import Segmenter, SegmentPolicy, TextSegment
+from appliance.speech.segmenter import CLAUSE_BY_CLAUSE, Segmenter, SegmentPolicy, TextSegment
 from appliance.speech.stable_prefix import Word
 from appliance.units import FRAME_NS, NS_PER_MS
 
@@ -42,11 +42,12 @@ def finals(segments: list[TextSegment]) -> list[str]:
     ],
 )
 def test_where_a_segment_ends(text, complete):
-    assert finals(Segmenter(0, "en").push(said(text))) == complete
+    assert finals(Segmenter(0, "en", CLAUSE_BY_CLAUSE).push(said(text))) == complete
 
 
 def test_portuguese_has_its_own_clauses():
-    segments = Segmenter(0, "pt-br").push(said("eu gostaria de cancelar a minha assinatura porque vou viajar"))
+    segmenter = Segmenter(0, "pt-br", CLAUSE_BY_CLAUSE)
+    segments = segmenter.push(said("eu gostaria de cancelar a minha assinatura porque vou viajar"))
     assert finals(segments) == ["eu gostaria de cancelar a minha assinatura"]
 
 
@@ -61,10 +62,19 @@ def test_a_growing_segment_is_told_with_rising_revisions():
     assert (final.start_ns, final.end_ns) == (first[0].start_ns, second[-1].end_ns)
 
 
-def test_nothing_new_is_not_told_again():
+def test_a_growing_segment_is_told_again_only_when_it_has_grown_enough():
     segmenter = Segmenter(0, "en")
-    segmenter.push(said("we meet"))
+    words = said("we meet on Friday")
+    assert segmenter.push(words[:1]) == []
+    assert [segment.text for segment in segmenter.push(words[1:2])] == ["we meet"]
     assert segmenter.push([]) == []
+    assert segmenter.push(words[2:3]) == []
+    assert [segment.text for segment in segmenter.push(words[3:])] == ["we meet on Friday"]
+
+
+def test_a_sentence_stays_in_one_piece_by_default():
+    text = "the first of us, as far as I know, walked along the river for hours and then came home."
+    assert finals(Segmenter(0, "en").push(said(text))) == [text]
 
 
 def test_a_segment_does_not_wait_for_ever():

@@ -141,7 +141,7 @@ def test_whatever_a_recognizer_says_commits_only_append_and_times_only_grow(hypo
 
 
 def test_a_translation_is_committed_as_far_as_two_agree():
-    stable = StableTranslation()
+    stable = StableTranslation(hold_back_words=1)
     assert stable.push("O número da minha") == ""
     assert stable.push("O número da minha conta é") == "O número da minha"
     assert stable.prefix == "O número da minha"
@@ -149,8 +149,15 @@ def test_a_translation_is_committed_as_far_as_two_agree():
     assert stable.mended == 0
 
 
+def test_the_last_words_of_a_partial_translation_wait_although_two_agree():
+    stable = StableTranslation(hold_back_words=2)
+    stable.push("a porta azul da")
+    assert stable.push("a porta azul da casa") == "a porta azul"
+    assert stable.push("a porta azul da casa") == ""
+
+
 def test_an_engine_that_begins_anew_is_joined_where_its_words_go_on():
-    stable = StableTranslation()
+    stable = StableTranslation(hold_back_words=1)
     stable.push("O número da minha conta é")
     stable.push("O número da minha conta é de")
     assert stable.finish("Meu número de conta é de quatro cinco.") == "de quatro cinco."

@@ -124,7 +124,8 @@ class DeepgramStream:
         return self._buffer.needed_from
 
     def feed(self, pcm: bytes, capture_ns: int, seq_num: int) -> None:
-        self._inbox.append(AudioFrame(pcm, capture_ns, seq_num))
+        if not self._life.done():  # else nobody would take it out again
+            self._inbox.append(AudioFrame(pcm, capture_ns, seq_num))
 
     def end_utterance(self) -> None:
         self._inbox.append(None)

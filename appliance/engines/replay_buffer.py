@@ -29,6 +29,7 @@ class ReplayBuffer:
         self.first = 0  # position of the oldest frame
         self.dropped = 0
         self.next_seq_num = 0
+        self.needed_from = 0  # sequence number of the oldest frame, or of the one to come; other threads may read it
         self._frames: deque[AudioFrame] = deque()
         self._ends: set[int] = set()  # positions after the last frame of an utterance, as the caller said
         self._limit_frames = limit_frames
@@ -38,14 +39,10 @@ class ReplayBuffer:
         """The position after the newest frame."""
         return self.first + len(self._frames)
 
-    @property
-    def needed_from(self) -> int:
-        """The uplink sequence number of the oldest frame, or of the one to come."""
-        return self._frames[0].seq_num if self._frames else self.next_seq_num
-
     def append(self, frame: AudioFrame) -> None:
         self._frames.append(frame)
         self.next_seq_num = frame.seq_num + 1
+        self.needed_from = self._frames[0].seq_num
         if len(self._frames) > self._limit_frames:
             self.dropped += 1
             self.settle(self.first + 1)
@@ -68,6 +65,7 @@ class ReplayBuffer:
         while self.first < whole:
             self._frames.popleft()
             self.first += 1
+        self.needed_from = self._frames[0].seq_num if self._frames else self.next_seq_num
         self._ends = {end for end in self._ends if end >= self.first}
 
     def seq_num_at(self, position: float) -> int:

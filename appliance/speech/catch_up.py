@@ -1,4 +1,7 @@
-"""How a lane that has fallen behind catches up: it speaks faster, then pauses less, then says more in one breath."""
+"""How a lane keeps up with its speaker: how much it says in one breath, and how it catches up when it has fallen behind.
+
+Behind, it speaks faster, then pauses less, then merges what waits.
+"""
 
 from dataclasses import dataclass
 
@@ -27,6 +30,24 @@ class Pace:
     speed: float = 1.0
     pauses: float = 1.0
     merge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisCost:
+    """What a synthesizer takes for a chunk: a fixed time, and some for each second of speech."""
+
+    fixed_ms: float = 200
+    per_second_ms: float = 350
+    chars_per_s: float = 15.0  # of the language it speaks
+
+
+def chunk_chars(backlog_ms: float, cost: SynthesisCost, shortest: int = 20, longest: int = 80) -> int:
+    """How many characters the next chunk may have so that its voice is ready when the backlog has been heard.
+
+    With nothing to cover it, a chunk is as short as it may be: it is heard soonest. A long one sounds better.
+    """
+    affordable_s = (backlog_ms - cost.fixed_ms) / cost.per_second_ms
+    return max(shortest, min(longest, int(affordable_s * cost.chars_per_s)))
 
 
 def next_pace(pace: Pace, backlog_ms: float, elapsed_ms: float, policy: CatchUpPolicy = CatchUpPolicy()) -> Pace:

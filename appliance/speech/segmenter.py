@@ -10,7 +10,7 @@ from appliance.units import FRAME_NS, NS_PER_MS
 
 _SENTENCE_END = re.compile(r"[.!?…][\"')»”]*$")
 _PHRASE_END = re.compile(r"[.!?…,;:—][\"')»”]*$")
-_ABBREVIATION = re.compile(r"(mr|mrs|ms|dr|dra|sr|sra|st|prof|no|vs|[a-z])\.$", re.IGNORECASE)
+_ABBREVIATION = re.compile(r"(mr|mrs|ms|dr|dra|sr|sra|st|prof|vs|[a-hj-z])\.$", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 
 # Words that begin a clause: before one, a long segment can be cut and both halves still translate well.
@@ -22,14 +22,23 @@ CLAUSE_OPENERS = {
 
 @dataclass(frozen=True, slots=True)
 class SegmentPolicy:
-    """Where segments end. Shorter ones are heard sooner and translated worse."""
+    """Where segments end, and how often a growing one is told.
 
-    phrase_words: int = 4  # so many words before a comma ends a segment
-    opener_words: int = 7  # so many before a word that begins a clause does
-    most_words: int = 14
-    pause_ms: int = 350  # silence between two words
+    The defaults are for a translator that is asked again as a segment grows: it sees whole sentences, and its
+    StableTranslation commits the parts early.
+    """
+
+    partial_words: int = 2  # new words before a growing segment is told again
+    phrase_words: int = 12  # so many words before a comma ends a segment
+    opener_words: int = 24  # so many before a word that begins a clause does
+    most_words: int = 40
+    pause_ms: int = 600  # silence between two words
     number_pause_ms: int = 1_200  # ... between two parts of a number: people read telephone numbers slowly
-    longest_wait_ms: int = 5_000  # from the first word's beginning
+    longest_wait_ms: int = 15_000  # from the first word's beginning
+
+
+# For a translator that is asked once for each segment: what it gets is short enough to be heard soon.
+CLAUSE_BY_CLAUSE = SegmentPolicy(phrase_words=4, opener_words=7, most_words=14, pause_ms=350, longest_wait_ms=5_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class Segmenter:
         return self._words[0].start_ns if self._words else None
 
     def push(self, words: Sequence[Word]) -> list[TextSegment]:
-        """Words committed just now. Returns the segments they complete, and the growing one if it has new words."""
+        """Words committed just now. Returns the segments they complete, and the growing one if it has grown enough."""
         segments = []
         for word in words:
             if self._words and self._ends_before(word):
@@ -77,7 +86,7 @@ class Segmenter:
             self._words.append(word)
             if self._ends_after(word):
                 segments.append(self._cut())
-        if len(self._words) > self._told:
+        if len(self._words) >= self._told + self.policy.partial_words:
             segments.append(self._segment(partial=True))
         return segments
 

@@ -147,12 +147,14 @@ class StableTranslation:
     """The translations of one growing segment. `committed` can be given to the engine as forced target prefix.
 
     An engine that takes no prefix may begin anew in other words; `mended` counts how often the committed words and a
-    new translation had to be joined although they differ.
+    new translation had to be joined although they differ. The last `hold_back_words` of a partial translation are never
+    committed: they turn over when more of the source is known (an adjective waits for its noun).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hold_back_words: int = 2) -> None:
         self.committed: list[str] = []
         self.mended = 0
+        self._hold_back_words = hold_back_words
         self._unsettled: list[str] = []
 
     @property
@@ -163,7 +165,7 @@ class StableTranslation:
     def push(self, translation: str) -> str:
         """The translation of the segment as far as it is known now; returns the words that are committed now."""
         rest = self._beyond_committed(translation)
-        agreed = min(common_prefix(self._unsettled, rest), max(0, len(rest) - 1))
+        agreed = min(common_prefix(self._unsettled, rest), max(0, len(rest) - self._hold_back_words))
         self._unsettled = rest[agreed:]
         return self._commit(rest[:agreed])
 
