@@ -19,7 +19,8 @@ def main(ctx: Context) -> None:
 
 async def _serve(ctx: Context) -> None:
     def on_link(link: Link, sentence: str) -> None:
-        ctx.vitals.add("reconnects", link is Link.LOST)
+        if link is Link.LOST:
+            ctx.vitals.add("reconnects")
         ctx.journal(HealthEvent("ari", link.name, sentence, clock.now_ns()))
 
     async with Ari(ctx.config.asterisk) as ari:

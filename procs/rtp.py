@@ -23,7 +23,7 @@ def main(ctx: Context) -> None:
     downlink = Downlink(send, readers, config.media.prefill_frames, counts, ctx.journal)
     roster = ctx.roster()
     uplink.follow(roster)
-    downlink.follow(roster, resume=True)
+    downlink.follow(roster)
     ctx.vitals.set("realtime", stay_punctual())
     pulse = Pulse(ctx.vitals)
     ctx.ready()

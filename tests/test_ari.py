@@ -128,7 +128,7 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_retries_come_after_200_400_and_then_every_800_ms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ari_module, "RETRY_MS", RETRY_MS)
-    assert [retry_after_ms(failures) for failures in range(5)] == [200, 400, 800, 800, 800]
+    assert [retry_after_ms(waits) for waits in range(5)] == [200, 400, 800, 800, 800]
 
 
 @pytest.mark.parametrize(
@@ -193,6 +193,7 @@ def test_events_come_in_order_and_unknown_ones_do_no_harm() -> None:
             async with listener.following(ari):
                 await until(lambda: fake.streams)
                 await fake.send({"type": "SomethingNew", "of": ["the", "future"]})
+                await fake.send({"type": "SomethingElse", "cause": "a word, not a number"})
                 await fake.send({"type": "StasisStart", "args": ["call", "100"], "channel": {"id": "c1"}})
                 await fake.send({"type": "ChannelDestroyed", "cause": 17, "channel": {"id": "c1", "state": "Down"}})
                 await until(lambda: len(listener.events) == 3)

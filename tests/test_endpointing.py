@@ -28,6 +28,7 @@ def utterances(probabilities: list[float], policy: EndpointPolicy = POLICY) -> l
         ("it fades but goes on", [0.9] * 9 + [0.4] * 20 + [0] * HANG, [Utterance(0, 29, 29)]),
         ("too faint to begin", [0.4] * 50 + [0] * HANG, []),
         ("a click", [0] * 9 + [0.9] * 3 + [0] * 50, []),
+        ("a rustle", ([0.9] + [0] * 9) * 12 + [0] * HANG, []),
         ("a short yes", [0] * 9 + [0.9] * 4 + [0] * HANG, [Utterance(9 - PREROLL, 13, 4)]),
         (
             "two, close together: the second's pre-roll ends where the first did",

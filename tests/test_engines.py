@@ -230,8 +230,8 @@ def test_spoken_english_is_understood(piper: Synthesizer, tiny: Recognizer) -> N
 @pytest.mark.parametrize(("engine", "text", "language"), [("kokoro", PORTUGUESE[1], "pt-br"), ("piper", ENGLISH, "en")])
 def test_speed_is_honoured(engine: str, text: str, language: str, request: pytest.FixtureRequest) -> None:
     synthesizer: Synthesizer = request.getfixturevalue(engine)
-    ordinary, faster = (len(speak(synthesizer, text, language, speed)) for speed in (1.0, 1.25))
-    assert 1.1 < ordinary / faster < 1.4
+    slow, fast = (len(speak(synthesizer, text, language, speed)) for speed in (0.8, 1.25))
+    assert 1.2 < slow / fast < 2.0  # 1.56, as far as a voice that never says it twice the same way can
 
 
 @pytest.mark.parametrize(("engine", "language"), [("kokoro", "pt-br"), ("piper", "en")])

@@ -14,6 +14,17 @@ languages = st.lists(st.sampled_from(["en", "de", "fr", "pt-br"]), min_size=2, m
 A_CALL = ["en", "pt-br"]
 
 
+def assert_free(places: Places, max_legs: int, max_lanes: int) -> None:
+    """Every single place can be taken."""
+    nobody = Room("none", 0, ())
+    seats = Seats(
+        dict(enumerate(range(max_legs))),
+        {(index, "x"): index for index in range(max_lanes)},
+        {str(index): index for index in range(max_lanes)},
+    )
+    places.resume(nobody, seats)
+
+
 def room_of(tags: list[str]) -> Room:
     return Room("r1", 7, tuple(Leg(i, f"channel{i}", tag, LegState.TALKING) for i, tag in enumerate(tags)))
 
@@ -37,8 +48,7 @@ def test_places_are_never_shared_and_all_come_back(tags: list[str], data: st.Dat
 
     for taken in seats:
         places.free(taken)
-    everything = Seats(dict(enumerate(range(12))), {(i, "x"): i for i in range(60)}, {str(i): i for i in range(60)})
-    places.claim(everything)
+    assert_free(places, max_legs=12, max_lanes=60)
 
 
 @pytest.mark.parametrize(("max_legs", "max_lanes"), [(1, 8), (8, 1)])
@@ -47,7 +57,29 @@ def test_a_full_house_says_what_is_full_and_keeps_nothing(max_legs: int, max_lan
     with pytest.raises(HouseFullError, match=r"max_legs|max_lanes"):
         places.fit(room_of(A_CALL), seats)
     assert seats == Seats()
-    places.claim(Seats(legs={0: 0}, lanes={(0, "en"): 0}, booths={"en": 0}))
+    assert_free(places, max_legs, max_lanes)
+
+
+def test_a_room_from_before_the_restart_gets_its_own_places_back() -> None:
+    places, seats = Places(8, 8), Seats({0: 3, 1: 5}, {(0, "pt-br"): 2, (1, "en"): 6}, {"en": 4, "pt-br": 1})
+    places.resume(room_of(A_CALL), seats)
+    assert seats.legs == {0: 3, 1: 5}
+    newcomer = Seats()
+    places.fit(room_of(A_CALL), newcomer)
+    assert not {3, 5} & set(newcomer.legs.values())
+    assert not {2, 6} & set(newcomer.lanes.values())
+
+
+def test_a_ringing_room_from_before_the_restart_gets_lanes_too() -> None:
+    places, seats = Places(8, 8), Seats({0: 3, 1: 5})
+    places.resume(room_of(A_CALL), seats)
+    assert set(seats.lanes) == {(0, "pt-br"), (1, "en")}
+
+
+@pytest.mark.parametrize("places", [Places(4, 8), Places(8, 1)])  # the configuration has become smaller
+def test_a_room_that_no_longer_fits_takes_nothing(places: Places) -> None:
+    with pytest.raises(HouseFullError):
+        places.resume(room_of(A_CALL), Seats({0: 3, 1: 5}))
 
 
 def test_a_place_that_has_just_been_left_is_not_the_next_one_taken() -> None:

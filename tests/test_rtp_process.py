@@ -30,6 +30,7 @@ from appliance.units import FRAME_BYTES, FRAME_SAMPLES, NS_PER_S
 
 RTP = next(process for process in WORKERS if process.name == "rtp")
 PATIENCE_S = 20
+CALL = 1
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -89,7 +90,7 @@ class Box:
         for endpoint in (self.media, self.ear, self.booth):
             endpoint.close()
 
-    def one_call(self, call: int = 1) -> Roster:
+    def one_call(self, call: int = CALL) -> Roster:
         """One leg whose speech is heard on `ear`, and what is said about it goes to `booth`."""
         return Roster(
             legs=(Leg(0, call, "r1", "en", address(self.ear)),),
@@ -185,9 +186,9 @@ def test_a_clause_is_heard_as_g722_and_its_first_audio_is_told(box):
     box.start()
     spoken_ns = clock.now_ns() - NS_PER_S
     downlink = box.memory.writer("downlink", 0)
-    downlink.push_many(clause(20), stream=5, capture_ns=spoken_ns, flags=START | END)
+    downlink.push_many(clause(20), stream=5, capture_ns=spoken_ns, timestamp=CALL, flags=START | END)
     first = box.heard()
-    downlink.push_many(clause(5), stream=5, capture_ns=spoken_ns, flags=START | END)
+    downlink.push_many(clause(5), stream=5, capture_ns=spoken_ns, timestamp=CALL, flags=START | END)
     second = box.heard()
     packets = first + second
     assert [packet.marker for packet in packets] == [True] + [False] * 19 + [True] + [False] * 4
@@ -209,7 +210,7 @@ def test_two_lanes_are_heard_together(box):
     lanes = (Lane(0, 1, 0, "pt-br", booth=0), Lane(1, 1, 1, "pt-br", booth=0))
     box.memory.write_roster(Roster(roster.legs, lanes, roster.booths))
     for place in (0, 1):
-        box.memory.writer("downlink", place).push_many(clause(10, level=5_000), flags=START | END)
+        box.memory.writer("downlink", place).push_many(clause(10, level=5_000), timestamp=CALL, flags=START | END)
     box.start()
     packets = box.heard()
     assert len(packets) == 10
@@ -220,7 +221,7 @@ def test_a_killed_process_goes_on_where_it_was(box):
     """At most the frame that was on its way out at that instant is sent again."""
     box.memory.write_roster(box.one_call())
     box.start()
-    box.memory.writer("downlink", 0).push_many(clause(60), stream=1, flags=START | END)
+    box.memory.writer("downlink", 0).push_many(clause(60), stream=1, timestamp=CALL, flags=START | END)
     box.speak(0, 1, 2)
     before = [parse(box.booth.recv(2048)) for _ in range(10)]
     box.kill()
@@ -241,11 +242,24 @@ def test_what_a_call_left_behind_is_not_heard_in_the_next(box):
     box.memory.write_roster(box.one_call())
     box.start()
     downlink = box.memory.writer("downlink", 0)
-    downlink.push_many(clause(500), stream=1, flags=START | END)
+    downlink.push_many(clause(500), stream=1, timestamp=CALL, flags=START | END)
     box.booth.recv(2048)
     box.memory.write_roster(box.one_call(call=2))
     assert len(box.heard(patience_s=0.5)) < 400
-    downlink.push_many(clause(3), stream=2, flags=START | END)
+    downlink.push_many(clause(3), stream=2, timestamp=2, flags=START | END)
+    assert len(box.heard()) == 3
+
+
+def test_what_a_call_left_behind_is_not_heard_even_if_the_process_was_away_when_it_ended(box):
+    box.memory.write_roster(box.one_call())
+    box.start()
+    box.memory.writer("downlink", 0).push_many(clause(500), stream=1, timestamp=CALL, flags=START | END)
+    box.booth.recv(2048)
+    box.kill()
+    box.heard()
+    box.memory.write_roster(box.one_call(call=2))
+    box.start()
+    box.memory.writer("downlink", 0).push_many(clause(3), stream=2, timestamp=2, flags=START | END)
     assert len(box.heard()) == 3
 
 
@@ -253,7 +267,7 @@ def test_a_lane_waits_for_its_booth(box):
     roster = box.one_call()
     box.memory.write_roster(Roster(roster.legs, roster.lanes))
     box.start()
-    box.memory.writer("downlink", 0).push_many(clause(5), flags=START | END)
+    box.memory.writer("downlink", 0).push_many(clause(5), timestamp=CALL, flags=START | END)
     ticks = box.vitals.heartbeat_ns
     until(lambda: box.vitals.heartbeat_ns > ticks + NS_PER_S // 10)
     box.memory.write_roster(roster)

@@ -31,6 +31,7 @@ from appliance.wire.pulse import Pulse, stay_punctual
 from appliance.wire.uplink import Ear, Uplink
 
 WAIT_FRAMES = 3
+CALL = 1
 PREFILL_FRAMES = 6
 WARM_UP_TICKS = 25
 UPLINK_SLOTS = 64
@@ -65,7 +66,7 @@ def run_dragoman(media: socket.socket, load: Load, answer: Connection) -> None:
     uplink = Uplink(media.fileno(), writers, len(load.ears), WAIT_FRAMES, counts, print)
     downlink = Downlink(partial(datagrams.send, media.fileno()), readers, PREFILL_FRAMES, counts, _ignore, _no_codec)
     uplink.follow(roster)
-    downlink.follow(roster, resume=True)
+    downlink.follow(roster)
     vitals = Vitals([0] * WORDS)
     pulse, meter, late_us = Pulse(vitals), Meter(counts), list[int]()
     for turn in range(WARM_UP_TICKS + load.ticks):
@@ -143,7 +144,7 @@ async def _on_uvloop(media: socket.socket, load: Load, answer: Connection) -> No
         return len(packets)
 
     downlink = Downlink(send, readers, PREFILL_FRAMES, counts, _ignore, _no_codec)
-    downlink.follow(roster, resume=True)
+    downlink.follow(roster)
     meter, late_us = Meter(counts), list[int]()
     first_ns = clock.now_ns()
     for turn in range(WARM_UP_TICKS + load.ticks):
@@ -170,7 +171,7 @@ def _roster(load: Load) -> Roster:
     legs = tuple(Leg(i, 1, "bench", "en", ear) for i, ear in enumerate(load.ears))
     booths = tuple(Booth(i, "bench", "pt-br", load.booth) for i in range(len(legs)))
     heard_in = [*range(len(legs)), *range(0, len(legs), MIXED_BOOTHS)]
-    lanes = tuple(Lane(i, 1, leg=booth, target_language="pt-br", booth=booth) for i, booth in enumerate(heard_in))
+    lanes = tuple(Lane(i, CALL, leg=booth, target_language="pt-br", booth=booth) for i, booth in enumerate(heard_in))
     return Roster(legs, lanes, booths)
 
 
@@ -183,7 +184,7 @@ def _rings(load: Load, lanes: int) -> tuple[list[RingWriter], list[RingReader]]:
     for _ in range(lanes):
         memory = _ring_memory(slots)
         downlinks.append(RingReader(*memory))
-        RingWriter(*memory).push_many(clause, flags=START | END)
+        RingWriter(*memory).push_many(clause, timestamp=CALL, flags=START | END)
     return uplinks, downlinks
 
 

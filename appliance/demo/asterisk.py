@@ -46,6 +46,7 @@ class PrivateAsterisk:
     """
 
     def __init__(self, tree: Path, directory: Path, config: Config) -> None:
+        directory = directory.absolute()  # Asterisk goes to live in another folder
         self.log_path = directory / "asterisk.log"
         self._tree = tree
         self._config = config
@@ -97,7 +98,7 @@ class PrivateAsterisk:
         self.stop()
 
     def _write_configuration(self) -> None:
-        console = self._state.absolute() / "run" / "asterisk.ctl"
+        console = self._state / "run" / "asterisk.ctl"
         if len(str(console)) > MAX_SOCKET_PATH:
             raise AsteriskError(f"{console} is too long for a socket's name; choose a shorter folder")
         modules = self._tree / "usr/lib/x86_64-linux-gnu/asterisk/modules"

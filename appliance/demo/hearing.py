@@ -1,6 +1,7 @@
 """Listening to what a phone received: cut it at the translations that were sent to it, and transcribe each piece."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,9 @@ def transcripts(track: Track, received: Sequence[Utterance], recognizer: Recogni
     A piece lasts from the first audio of its translation to that of the next.
     """
     begins_ms = [utterance.first_audio_ms - EARLY_MS for utterance in received if utterance.first_audio_ms is not None]
-    ends_ms = [*begins_ms[1:], float("inf")]
+    ends_ms = [min(following, begin + LONGEST_MS) for begin, following in pairwise([*begins_ms, float("inf")])]
     return [
-        recognizer.recognize(_cut(track, begin_ms, min(end_ms, begin_ms + LONGEST_MS)), utterance.target_language).text
+        recognizer.recognize(_cut(track, begin_ms, end_ms), utterance.target_language).text
         for utterance, begin_ms, end_ms in zip(received, begins_ms, ends_ms, strict=True)
     ]
 

@@ -2,19 +2,20 @@
 
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from appliance.demo.report import CallReport, Utterance
 
-COLUMNS = ("from", "said", "to", "translated", "heard", "asr", "mt", "tts", "first audio")
-
 
 def show(report: CallReport, out: Path, console: Console) -> None:
     """Print the report for a person; times in ms."""
-    table = Table(*COLUMNS, title="What was said, and how it was heard (times in ms)", title_justify="left")
+    table = Table("", "what was said, translated, and heard by the other phone", box=SIMPLE, title_justify="left")
+    for stage in ("asr", "mt", "tts", "first audio"):
+        table.add_column(f"{stage} ms", justify="right")
     for utterance in report.utterances:
-        table.add_row(*_row(utterance))
+        _add(table, utterance)
     console.print(table)
     for lane, latency in report.chain_latency_by_lane_ms.items():
         share = report.heard_share.get(lane.rpartition(" ")[2], 0.0)
@@ -28,7 +29,10 @@ def show(report: CallReport, out: Path, console: Console) -> None:
     console.print(f"written: {out}/report.json, {out}/call.png, {', '.join(report.heard.values())}")
 
 
-def _row(utterance: Utterance) -> tuple[str, ...]:
+def _add(table: Table, utterance: Utterance) -> None:
     times = (utterance.asr_ms, utterance.mt_ms, utterance.tts_first_ms, utterance.chain_latency_ms)
-    texts = (utterance.source_language, utterance.text, utterance.target_language, utterance.translation)
-    return (*texts, utterance.heard_text, *("–" if time is None else f"{time:.0f}" for time in times))
+    table.add_row(
+        utterance.source_language, utterance.text, *("–" if time is None else f"{time:.0f}" for time in times)
+    )
+    table.add_row(utterance.target_language, utterance.translation)
+    table.add_row("heard", utterance.heard_text, style="dim", end_section=True)

@@ -39,6 +39,11 @@ class Lane(msgspec.Struct, frozen=True):
     booth: int  # place of the booth that speaks it
 
 
+def call_stamp(call: int) -> int:
+    """A call's number as the frames of a downlink carry it, in their `timestamp`: 32 bits of it."""
+    return call & 0xFFFFFFFF
+
+
 class Roster(msgspec.Struct, frozen=True):
     """Everything in use. Places are unique within each tuple."""
 

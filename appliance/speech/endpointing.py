@@ -16,6 +16,7 @@ class EndpointPolicy:
     pause_ms: int = 160  # silence after which an utterance may have ended: time to start recognising it
     preroll_ms: int = 200  # kept from before the first voiced window: soft consonants
     least_voiced_ms: int = 128  # less is a click or a cough
+    least_voiced_share: float = 0.25  # of an utterance's windows; less is a rustle, and recognizers hear words in it
     longest_ms: int = 9_000  # an uplink ring remembers 10.24 s, so the longest utterance can still be replayed
     starts_above: float = 0.5
     goes_on_above: float = 0.35
@@ -83,7 +84,8 @@ class Endpointer:
         return Utterance(self.needed_from, self._end, self._voiced)
 
     def _is_speech(self) -> bool:
-        return self._voiced * WINDOW_MS >= self.policy.least_voiced_ms
+        share = self._voiced / (self._end - self.needed_from)
+        return self._voiced * WINDOW_MS >= self.policy.least_voiced_ms and share >= self.policy.least_voiced_share
 
     def _close(self) -> Utterance | None:
         utterance = self._utterance() if self._is_speech() else None

@@ -10,7 +10,7 @@ from appliance.engines.protocols import Samples, VoiceDetector
 from appliance.frames.ring import Frame, RingReader
 from appliance.frames.roster import Leg
 from appliance.speech.endpointing import Endpointer, EndpointPolicy, Utterance
-from appliance.units import FRAME_SAMPLES, NS_PER_S, SAMPLE_RATE_HZ
+from appliance.units import FRAME_BYTES, FRAME_SAMPLES, NS_PER_S, SAMPLE_RATE_HZ
 
 FRAMES_AT_ONCE = 64
 TAIL_SAMPLES = SAMPLE_RATE_HZ * 160 // 1000  # silence after an utterance that its recognizer gets, if it is there
@@ -49,7 +49,7 @@ class Listener:
         self._state = np.zeros(self._detector.state_size, np.float32)
         self._frames: deque[Frame] = deque()  # those that may still be needed
         self._first_frame = 0  # how many came before them
-        self._samples = np.zeros(0, np.float32)  # of `_frames`
+        self._sound = bytearray()  # of `_frames`
         self._next_sequence = -1
         self._judged = 0  # windows
 
@@ -84,18 +84,16 @@ class Listener:
                 self._restart()
             self._next_sequence = frame.sequence + 1
             self._frames.append(frame)
-        kept = frames[-len(self._frames) :]
-        sound = np.frombuffer(b"".join(frame.payload for frame in kept), "<i2")
-        self._samples = np.concatenate((self._samples, sound.astype(np.float32) / FULL_SCALE))
+            self._sound += frame.payload
 
     def _judge(self) -> list[float]:
         """The probabilities of speech in the windows that are complete and not judged yet."""
         size = self._detector.window_samples
         first = self._judged * size - self._first_frame * FRAME_SAMPLES
-        count = (len(self._samples) - first) // size
+        count = (len(self._frames) * FRAME_SAMPLES - first) // size
         if count == 0:
             return []
-        windows = self._samples[first : first + count * size].reshape(count, size)
+        windows = self._samples(first, first + count * size).reshape(count, size)
         probabilities, self._state = self._detector.detect(windows, self._state)
         self._judged += count
         return [float(probability) for probability in probabilities]
@@ -105,11 +103,17 @@ class Listener:
         start, end = utterance.start * size - offset, utterance.end * size - offset
         return Heard(
             utterance,
-            self._samples[start : end + TAIL_SAMPLES].copy(),
+            self._samples(start, end + TAIL_SAMPLES),
             self._frames[start // FRAME_SAMPLES].sequence,
             self._time_ns(start),
             self._time_ns(end - 1),
         )
+
+    def _samples(self, start: int, end: int) -> Samples:
+        """Those from `start` to `end`, or to where the sound ends."""
+        # A copy, because a bytearray that somebody looks at cannot change its size.
+        samples: Samples = np.frombuffer(self._sound, "<i2")[start:end].astype(np.float32)
+        return samples / np.float32(FULL_SCALE)
 
     def _time_ns(self, sample: int) -> int:
         """When a sample was spoken; a frame's capture time is that of its first one."""
@@ -121,5 +125,5 @@ class Listener:
         needed = self._endpointer.needed_from * self._detector.window_samples // FRAME_SAMPLES - self._first_frame
         for _ in range(needed):
             self._frames.popleft()
-        self._samples = self._samples[needed * FRAME_SAMPLES :]
+        del self._sound[: needed * FRAME_BYTES]
         self._first_frame += needed

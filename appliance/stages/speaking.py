@@ -10,6 +10,7 @@ from appliance.engines.protocols import EngineError, Samples, Synthesizer
 from appliance.engines.registry import for_language
 from appliance.frames.messages import Spoken, Translation
 from appliance.frames.ring import END, START, RingWriter
+from appliance.frames.roster import call_stamp
 from appliance.media.resample import resample
 from appliance.speech.clauses import Clause, split_clauses
 from appliance.speech.trimming import silence, trimmed
@@ -30,6 +31,7 @@ class Utterance:
         self._downlink = downlink
         self._stream = translation.seq_num
         self._capture_ns = translation.source.end_ns
+        self._call = call_stamp(translation.source.call)
         self._held = b""
 
     def push(self, samples: Samples) -> None:
@@ -49,7 +51,7 @@ class Utterance:
     def _write(self, payloads: bytes, flags: int) -> None:
         if self.frames == 0:
             flags |= START
-        self._downlink.push_many(payloads, stream=self._stream, capture_ns=self._capture_ns, flags=flags)
+        self._downlink.push_many(payloads, self._stream, self._capture_ns, self._call, flags)
         self.frames += len(payloads) // FRAME_BYTES
 
 

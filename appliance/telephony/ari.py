@@ -40,6 +40,9 @@ class WrongStateError(RefusedError):
     """The channel or bridge is not in a state for it: it has just left Stasis, or is being hung up."""
 
 
+KINDS = {404: NotFoundError, 409: WrongStateError, 412: WrongStateError, 422: WrongStateError}
+
+
 class Link(Enum):
     """How things stand with the stream of events."""
 
@@ -48,9 +51,9 @@ class Link(Enum):
     DEGRADED = "degraded"  # tried RETRY_MS in vain; still trying
 
 
-def retry_after_ms(failures: int) -> int:
-    """How long to wait after that many failed attempts in a row (0: the stream has just been lost)."""
-    return RETRY_MS[min(failures, len(RETRY_MS) - 1)]
+def retry_after_ms(waits: int) -> int:
+    """How long to wait for the next attempt, after having waited that many times since the stream was there."""
+    return RETRY_MS[min(waits, len(RETRY_MS) - 1)]
 
 
 class Ari:
@@ -85,28 +88,25 @@ class Ari:
         on_event: called for each event, in order. resync: awaited after each (re)connect, before any event, since
         Asterisk repeats nothing that happened meanwhile. on_link: called with each change and a sentence about it.
         """
-        failures = 0
+        events, query, waits = f"{self._url}/events", {"app": self.application}, 0
         while True:
             try:
-                async with self._open().ws_connect(
-                    f"{self._url}/events", params={"app": self.application}, heartbeat=HEARTBEAT_S
-                ) as stream:
+                async with self._open().ws_connect(events, params=query, heartbeat=HEARTBEAT_S) as stream:
                     await resync()
-                    failures = 0
+                    waits = 0
                     on_link(Link.UP, "ARI is connected")
                     await self._follow(stream, on_event)
                     on_link(Link.LOST, "Asterisk closed the stream of ARI events")
             except (aiohttp.ClientError, OSError, TimeoutError, AriError) as error:
-                reason = _sentence(self._url, error)
-                if failures == len(RETRY_MS):
-                    on_link(Link.DEGRADED, reason)
-                failures += 1
-            await asyncio.sleep(retry_after_ms(failures) / 1000)
+                if waits == len(RETRY_MS):
+                    on_link(Link.DEGRADED, _sentence(self._url, error))
+            await asyncio.sleep(retry_after_ms(waits) / 1000)
+            waits += 1
 
     async def _follow(self, stream: aiohttp.ClientWebSocketResponse, on_event: Callable[[Event], None]) -> None:
         async for message in stream:
-            if message.type is aiohttp.WSMsgType.TEXT:
-                on_event(msgspec.json.decode(message.data, type=Event))
+            if message.type is aiohttp.WSMsgType.TEXT and (event := _event(message.data)):
+                on_event(event)
 
     async def channels(self) -> list[Channel]:
         """Every channel of this Asterisk, also those of others."""
@@ -192,18 +192,25 @@ class Ari:
             raise UnreachableError(_sentence(f"{method} {path}", error)) from error
         if answer.status < 400:
             return text
-        kind = {404: NotFoundError, 409: WrongStateError, 412: WrongStateError, 422: WrongStateError}.get(
-            answer.status, RefusedError
-        )
+        kind = KINDS.get(answer.status, RefusedError)
         raise kind(f"{method} {path}: Asterisk answers {answer.status} {_reason(text)}")
 
 
-def _reason(body: bytes) -> str:
-    class Reason(msgspec.Struct):
-        message: str = ""
-
+def _event(text: str) -> Event | None:
+    """None: of a kind that we do not use, with other fields under the names that we do."""
     try:
-        return msgspec.json.decode(body, type=Reason).message
+        return msgspec.json.decode(text, type=Event)
+    except msgspec.ValidationError:
+        return None
+
+
+class _Refusal(msgspec.Struct):
+    message: str = ""
+
+
+def _reason(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_Refusal).message
     except msgspec.DecodeError:
         return body[:200].decode(errors="replace")
 

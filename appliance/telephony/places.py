@@ -87,8 +87,11 @@ class Places:
         self._lanes.settle(wanted.lanes, seats.lanes, new.lanes)
         self._booths.settle(wanted.booths, seats.booths, new.booths)
 
-    def claim(self, seats: Seats) -> None:
-        """Take exactly these places, for a room that had them before. Raises HouseFullError if one is not free."""
+    def resume(self, room: Room, seats: Seats) -> None:
+        """Take exactly the places in `seats`, for a room that had them before, and those that it lacks.
+
+        Raises HouseFullError if one of them is not free; none is taken then.
+        """
         claims = (
             (self._legs, seats.legs.values()),
             (self._lanes, seats.lanes.values()),
@@ -98,6 +101,11 @@ class Places:
             raise HouseFullError("the places of a room that runs are not free, or not there any more")
         for stock, places in claims:
             stock.claim(places)
+        try:
+            self.fit(room, seats)
+        except HouseFullError:
+            self.free(seats)
+            raise
 
     def free(self, seats: Seats) -> None:
         """Give all of them back."""

@@ -23,6 +23,7 @@ from appliance.telephony.routes import find_route
 # Together less than the time that a process has between SIGTERM and SIGKILL.
 CLOSING_S = 2.5
 LAST_LOOK_S = 1.5
+LAST_CALLERS_S = 0.5
 SECOND_LOOK_S = 1.0
 INCOMING_CONTEXT = "dragoman-in"
 AWAY_LABEL = "away"
@@ -76,7 +77,7 @@ class Switchboard:
             host.events.put_nowait(Ended(channel.id, event.cause))
 
     async def resync(self) -> None:
-        """Compare with what is in Asterisk: rooms lose the legs that are gone, strangers' rooms go on or are cleared.
+        """Compare with what is in Asterisk: legs that are gone leave their rooms, rooms without a host get one or go.
 
         Raises AriError.
         """
@@ -98,14 +99,18 @@ class Switchboard:
         self._closing = True
         for host in self._rooms.values():
             host.events.put_nowait(Close())
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CLOSING_S)
+        await self._settle(CLOSING_S)
         try:
             async with asyncio.timeout(LAST_LOOK_S):
                 for found in find_rooms(await self._ari.channels(), self._ari.application).values():
                     await self._remove(found)
         except (AriError, TimeoutError) as error:
             self._report("DEGRADED", f"closed without having seen Asterisk empty: {error}")
+        await self._settle(LAST_CALLERS_S)
+
+    async def _settle(self, timeout_s: float) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
 
     def _arrived(self, channel: Channel, arguments: tuple[str, ...]) -> None:
         entering, host = self._entering.get(channel.id), self._host_of(channel.id)
@@ -119,11 +124,11 @@ class Switchboard:
     def _admit(self, caller: Channel, number: str) -> None:
         """Give a caller a room, or turn it away."""
         route = find_route(self._routes, number)
-        if self._closing:
-            self._start(self._ari.leave_for(caller.id, INCOMING_CONTEXT, number, AWAY_LABEL))
-        elif route is None:
+        if route is None:
             self._report("REFUSED", f"nobody has the number {number}")
             self._start(self._ari.hang_up(caller.id, UNALLOCATED))
+        elif self._closing:  # as if we were away already
+            self._start(self._ari.leave_for(caller.id, INCOMING_CONTEXT, number, AWAY_LABEL))
         else:
             try:
                 host = self._new_host(caller, route)
@@ -152,8 +157,7 @@ class Switchboard:
         if live is None:
             return False
         try:
-            self._places.claim(live.seats)
-            self._places.fit(live.room, live.seats)
+            self._places.resume(live.room, live.seats)
         except HouseFullError:
             return False
         self._last_number = max(self._last_number, live.room.number)

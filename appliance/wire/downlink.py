@@ -8,7 +8,7 @@ from appliance import clock
 from appliance.frames.datagrams import address_number
 from appliance.frames.messages import FirstAudio
 from appliance.frames.ring import END, START, Frame, RingReader
-from appliance.frames.roster import Booth, Lane, Roster
+from appliance.frames.roster import Booth, Lane, Roster, call_stamp
 from appliance.media.codecs import G722_64K, G722Encoder
 from appliance.media.mixer import mix
 from appliance.media.playout import Piece, Playout
@@ -19,19 +19,24 @@ SILENCE = bytes(FRAME_BYTES)
 
 
 class LaneOut:
-    """One lane's ring and playout. What has not been played stays uncommitted: a restarted process plays it."""
+    """One lane's ring and playout. What has not been played stays uncommitted: a restarted process plays it.
+
+    Frames carry the number of their call: what the last call at this place left in the ring is not for this one.
+    """
 
     def __init__(self, lane: Lane, reader: RingReader, prefill_frames: int) -> None:
         self.lane = lane
         self.reader = reader
         self.playout = Playout(prefill_frames)
         self.dropped = reader.dropped
+        self._call = call_stamp(lane.call)
         self._opened: int | None = None
 
     def tick(self) -> Piece | None:
         """The next 20 ms of this lane, or None."""
         while self.playout.wants_more and (frame := self.reader.pop()):
-            self.playout.push(_piece(frame))
+            if frame.timestamp == self._call:
+                self.playout.push(_piece(frame))
         piece = self.playout.tick()
         if piece:
             self.reader.commit(self.reader.position - self.playout.queued)
@@ -41,11 +46,6 @@ class LaneOut:
         """Whether a translation begins with this first piece of a clause: with its first clause only."""
         before, self._opened = self._opened, piece.translation
         return before != self._opened
-
-    def discard(self) -> None:
-        """Nobody shall hear what is still in the ring."""
-        self.reader.seek(self.reader.head)
-        self.reader.commit()
 
 
 class BoothOut:
@@ -88,15 +88,12 @@ class Downlink:
         self._lanes: dict[int, LaneOut] = {}
         self._booths: dict[int, BoothOut] = {}
 
-    def follow(self, roster: Roster, resume: bool = False) -> None:
-        """Play the lanes of `roster` into its booths. `resume`: what is in the rings already shall be heard as well.
+    def follow(self, roster: Roster) -> None:
+        """Play the lanes of `roster` into its booths.
 
         A lane whose booth Asterisk has yet to make waits with what it has to say.
         """
-        lanes = {lane.place: self._follow_lane(lane, resume) for lane in roster.lanes}
-        for place in self._lanes.keys() - lanes.keys():
-            self._lanes[place].discard()
-        self._lanes = lanes
+        self._lanes = lanes = {lane.place: self._follow_lane(lane) for lane in roster.lanes}
         self._booths = {booth.place: self._follow_booth(booth) for booth in roster.booths if booth.address}
         for booth in self._booths.values():
             booth.lanes = []
@@ -142,15 +139,12 @@ class Downlink:
         sent_ns = clock.now_ns()
         self._journal(FirstAudio(lane.place, piece.translation, sent_ns, chain_ns=sent_ns - piece.speech_end_ns))
 
-    def _follow_lane(self, lane: Lane, resume: bool) -> LaneOut:
+    def _follow_lane(self, lane: Lane) -> LaneOut:
         known = self._lanes.get(lane.place)
         if known and known.lane.call == lane.call:
             known.lane = lane
             return known
-        out = LaneOut(lane, self._readers[lane.place], self._prefill_frames)
-        if not resume:
-            out.discard()  # what the place's last call left behind is not for this one
-        return out
+        return LaneOut(lane, self._readers[lane.place], self._prefill_frames)
 
     def _follow_booth(self, booth: Booth) -> BoothOut:
         assert booth.address, "only booths with an address are followed"
