@@ -2,8 +2,8 @@
 
 import pytest
 
+from appliance.engines.protocols import Word
 from appliance.speech.hallucination import Evidence, believed, without_loops
-from appliance.speech.stable_prefix import Word
 
 SPOKEN = Evidence(voiced_ratio=0.9)
 

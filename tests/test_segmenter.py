@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.engines.protocols import Word
 from appliance.speech.segmenter import CLAUSE_BY_CLAUSE, Segmenter, SegmentPolicy, TextSegment
-from appliance.speech.stable_prefix import Word
 from appliance.units import FRAME_NS, NS_PER_MS
 
 WORD_MS = 300

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.engines.protocols import Word
 from appliance.speech.stable_prefix import (
     AgreementPolicy,
     StableTranslation,

@@ -1,4 +1,4 @@
-"""How a lane keeps up with its speaker: how much it says in one breath, and how it catches up when it has fallen behind.
+"""How a lane keeps up with its speaker: how much it says in one breath, and what it does when it has fallen behind.
 
 Behind, it speaks faster, then pauses less, then merges what waits.
 """

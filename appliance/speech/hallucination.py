@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from appliance.speech.stable_prefix import Word, plain
+from appliance.engines.protocols import Word
+from appliance.speech.stable_prefix import plain
 from appliance.units import NS_PER_S
 
 LONGEST_PHRASE_WORDS = 12

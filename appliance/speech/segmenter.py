@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from appliance.engines.protocols import Word
 from appliance.speech.number_words import number_words
-from appliance.speech.stable_prefix import Word, plain
+from appliance.speech.stable_prefix import plain
 from appliance.units import FRAME_NS, NS_PER_MS
 
 _SENTENCE_END = re.compile(r"[.!?…][\"')»”]*$")

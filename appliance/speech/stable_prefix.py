@@ -6,20 +6,12 @@ by partial hypothesis selection"; Macháček et al. 2023 for Whisper), and what 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from appliance.engines.protocols import Word
 from appliance.units import NS_PER_MS
 
 MARKS = ".,;:!?…\"'()[]«»“”\u2018’¿¡-–—"
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One recognised word with its punctuation; times on the capture clock, of its first and last sample."""
-
-    text: str
-    start_ns: int
-    end_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +130,7 @@ class StableWords:
         for word in words:
             earliest_ns = self.committed[-1].end_ns if self.committed else self.window_start_ns
             start_ns = max(word.start_ns, earliest_ns)
-            added.append(Word(word.text, start_ns, max(word.end_ns, start_ns)))
+            added.append(replace(word, start_ns=start_ns, end_ns=max(word.end_ns, start_ns)))
             self.committed.append(added[-1])
         return added
 
