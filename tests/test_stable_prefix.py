@@ -9,7 +9,6 @@ from appliance.speech.stable_prefix import (
     AgreementPolicy,
     StableTranslation,
     StableWords,
-    Word,
     common_prefix,
     restated,
 )
