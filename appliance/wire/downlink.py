@@ -155,7 +155,7 @@ class Downlink:
 
 
 def _piece(frame: Frame) -> Piece:
-    _, _, capture_ns, translation, _, flags, payload = frame
+    payload, flags = frame.payload, frame.flags
     if len(payload) < FRAME_BYTES:
         payload = payload.ljust(FRAME_BYTES, b"\0")
-    return Piece(payload, translation, capture_ns, flags & START != 0, flags & END != 0)
+    return Piece(payload, frame.stream, frame.capture_ns, flags & START != 0, flags & END != 0)
