@@ -190,6 +190,7 @@ class Appliance:
     def close(self) -> None:
         """Stop, and give the shared memory back."""
         self.stop()
+        self.memory.unlink()
         self.memory.close()
 
 

@@ -239,8 +239,9 @@ def test_spoken_english_is_understood(piper: Synthesizer, tiny: Recognizer) -> N
 @pytest.mark.parametrize(("engine", "text", "language"), [("kokoro", PORTUGUESE[1], "pt-br"), ("piper", ENGLISH, "en")])
 def test_speed_is_honoured(engine: str, text: str, language: str, request: pytest.FixtureRequest) -> None:
     synthesizer: Synthesizer = request.getfixturevalue(engine)
-    slow, fast = (len(speak(synthesizer, text, language, speed)) for speed in (0.8, 1.25))
-    assert 1.2 < slow / fast < 2.0  # 1.56, as far as a voice that never says it twice the same way can
+    # Piper never says it twice in the same time: several tries make up for that.
+    slow, fast = (sum(len(speak(synthesizer, text, language, speed)) for _ in range(5)) for speed in (0.8, 1.25))
+    assert 1.2 < slow / fast < 2.0  # 1.56 for Kokoro; Piper rounds every phoneme up to whole frames: 1.27
 
 
 @pytest.mark.parametrize(("engine", "language"), [("kokoro", "pt-br"), ("piper", "en")])

@@ -116,15 +116,21 @@ def test_a_killed_media_process_leaves_the_call_up_and_hardly_a_gap(call: Interp
     assert longest_silence_ms(interrupted, track.rate_hz) <= 500
 
 
+def shared_objects(instance: str) -> list[str]:
+    """The shared memory and semaphores of an instance."""
+    names = [path.name.removeprefix("sem.") for path in Path("/dev/shm").iterdir()]
+    return [name for name in names if f"{name}-".startswith(f"dragoman-{instance}-")]
+
+
 def test_a_box_that_is_stopped_leaves_nothing_behind(call: InterpretedCall) -> None:
     instance = call.box.config.instance
     call.interpret(conversation((), Config(), lambda: load_synthesizer("kokoro", Config()))[1])
-    assert [path.name for path in Path("/dev/shm").iterdir() if instance in path.name]
+    assert shared_objects(instance)
     pids = [call.box.process_id(name) for name in ("rtp", "asr", "mt", "tts", "calls")]
 
     assert call.box.stop() == 0
 
-    assert not [path.name for path in Path("/dev/shm").iterdir() if instance in path.name]
+    assert not shared_objects(instance)
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     assert "0 active channels" in call.asterisk.command("core show channels count")
     assert call.asterisk.command("bridge show all").strip().count("\n") == 0

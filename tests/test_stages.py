@@ -15,14 +15,17 @@ from appliance.config import Config
 from appliance.demo.asterisk import asterisk_tree
 from appliance.engines.model_files import assemble, manifest
 from appliance.engines.protocols import ClauseSizes, EngineError, Recognition, Samples, Speech
-from appliance.engines.registry import load_recognizer
+from appliance.engines.registry import load_recognizer, load_voice_detector
 from appliance.frames.memory import Memory
 from appliance.frames.messages import JournalEntry, LogLine, Segment, Spoken, Translation
 from appliance.frames.ring import END, START, Frame
 from appliance.frames.roster import Lane, Leg, Roster
 from appliance.frames.text import TextReader, TextWriter
 from appliance.media.resample import resample
+from appliance.speech.endpointing import EndpointPolicy
+from appliance.speech.trimming import trimmed
 from appliance.speech.words import shared_words, word_error_rate
+from appliance.stages.listening import Listener
 from appliance.supervision.context import Context
 from appliance.supervision.process_table import PROCESS_NAMES, WORKERS
 from appliance.units import FRAME_BYTES, FRAME_NS, FRAME_SAMPLES, NS_PER_MS, SAMPLE_RATE_HZ
@@ -226,6 +229,15 @@ class Mouth:
         return first
 
 
+def prompt(name: str) -> Samples:
+    """One of Asterisk's recordings of a person, at 16 kHz."""
+    path = asterisk_tree(Config()) / "usr/share/asterisk/sounds/en_US_f_Allison" / f"{name}.gsm"
+    samples, rate_hz = soundfile.read(
+        path, dtype="float32", format="RAW", subtype="GSM610", samplerate=8000, channels=1
+    )
+    return resample(samples, rate_hz)
+
+
 @pytest.fixture
 def recognizer(monkeypatch: pytest.MonkeyPatch) -> ToneRecognizer:
     toy = ToneRecognizer()
@@ -358,6 +370,20 @@ def test_an_overrun_costs_the_utterance_it_hits_and_is_counted(
     wait_until(lambda: segments.collect(2)[-1].text == "60 percent")
     assert "30 percent" not in [segment.text for segment in segments.messages]
     assert asr.vitals.get("dropped_frames") >= 32
+
+
+def test_the_first_word_after_a_long_silence_is_heard_whole(appliance: Appliance) -> None:
+    detector = load_voice_detector(appliance.config)
+    listener = Listener(LEGS[0], appliance.memory.reader("uplink", 0), detector, EndpointPolicy())
+    mouth = Mouth(appliance.memory, 0)
+    for _ in range(15):
+        mouth.makes(0, 1000)
+        assert list(listener.hear()) == []
+    speech = trimmed(prompt("vm-nobodyavail"), SAMPLE_RATE_HZ)
+    mouth.plays(speech)
+    mouth.makes(0, 800)
+    (heard,) = listener.hear()
+    assert 100 <= 15_000 - (heard.start_ns - SPEECH_STARTS_NS) / NS_PER_MS <= 300
 
 
 # --- mt ---
@@ -582,14 +608,12 @@ def test_a_person_is_interpreted(appliance: Appliance) -> None:
     for model in manifest().values():
         if model.assembled:
             assemble(model, appliance.config.cache_dir)
-    path = asterisk_tree(appliance.config) / "usr/share/asterisk/sounds/en_US_f_Allison/vm-nobodyavail.gsm"
-    prompt, rate_hz = soundfile.read(path, dtype="float32", format="RAW", subtype="GSM610", samplerate=8000, channels=1)
     for name, main in (("asr", procs.asr.main), ("mt", procs.mt.main), ("tts", procs.tts.main)):
         appliance.start(name, main)
     ear, journal = Ear(appliance.memory, 0), Mailbox(appliance.memory, "journal", "mt", JournalEntry)
     mouth = Mouth(appliance.memory, 0)
     mouth.makes(0, 400)
-    mouth.plays(resample(prompt, rate_hz))
+    mouth.plays(prompt("vm-nobodyavail"))
     mouth.makes(0, 800)
     heard = b"".join(frame.payload for frame in ear.hears(1))
     (translation,) = journal.collect(1)

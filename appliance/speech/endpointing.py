@@ -48,6 +48,11 @@ class Endpointer:
         self._open = False
 
     @property
+    def in_utterance(self) -> bool:
+        """Whether somebody has begun to speak and the utterance is not over."""
+        return self._open
+
+    @property
     def pause(self) -> Utterance | None:
         silent_ms = (self._window - self._end) * WINDOW_MS
         if self._open and silent_ms >= self.policy.pause_ms and self._is_speech():

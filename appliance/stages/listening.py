@@ -15,6 +15,8 @@ from appliance.units import FRAME_BYTES, FRAME_SAMPLES, NS_PER_S, SAMPLE_RATE_HZ
 FRAMES_AT_ONCE = 64
 TAIL_SAMPLES = SAMPLE_RATE_HZ * 160 // 1000  # silence after an utterance that its recognizer gets, if it is there
 FULL_SCALE = 32_768
+# After some 5 s of silence Silero notices speech up to 0.4 s late, more than the pre-roll; a fresh state does not.
+FRESH_STATE_WINDOWS = 64  # 2 s
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +54,7 @@ class Listener:
         self._sound = bytearray()  # of `_frames`
         self._next_sequence = -1
         self._judged = 0  # windows
+        self._fresh_at = 0  # the window at which the detector's state was last a fresh one
 
     def hear(self) -> Iterator[Heard]:
         """Take in what the ring holds; yields each utterance that is over."""
@@ -61,6 +64,7 @@ class Listener:
                 over = self._endpointer.push(probability)
                 if over is not None:
                     yield self._heard(over)
+            self._refresh()
             self._forget()
 
     def pause(self) -> Heard | None:
@@ -97,6 +101,13 @@ class Listener:
         probabilities, self._state = self._detector.detect(windows, self._state)
         self._judged += count
         return [float(probability) for probability in probabilities]
+
+    def _refresh(self) -> None:
+        """In a silence, let the detector begin anew from time to time."""
+        if self._endpointer.in_utterance or self._judged - self._fresh_at < FRESH_STATE_WINDOWS:
+            return
+        self._state = np.zeros_like(self._state)
+        self._fresh_at = self._judged
 
     def _heard(self, utterance: Utterance) -> Heard:
         size, offset = self._detector.window_samples, self._first_frame * FRAME_SAMPLES
