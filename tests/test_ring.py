@@ -3,13 +3,26 @@
 import mmap
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from numpy.typing import NDArray
 
-from appliance.frames._ring import board_bytes, format_board, format_ring, ring_bytes, ring_state
-from appliance.frames.ring import CONCEALED, END, START, Board, Frame, RingReader, RingWriter, pop_ready, push_each
+from appliance.frames._ring import FRAME_RECORD_BYTES, board_bytes, format_board, format_ring, ring_bytes, ring_state
+from appliance.frames.ring import (
+    CONCEALED,
+    END,
+    FRAME_RECORD,
+    START,
+    Board,
+    Frame,
+    RingReader,
+    RingWriter,
+    pop_ready,
+    push_each,
+)
 from appliance.units import FRAME_BYTES
 
 SLOTS = 8
@@ -184,15 +197,46 @@ def test_a_slot_that_is_being_written_is_not_returned() -> None:
     assert payloads(reader.pop_many(100)) == [b"next"]
 
 
+def frame_records(count: int) -> NDArray[np.void]:
+    return np.zeros(count, np.dtype(FRAME_RECORD))
+
+
 def test_batches_go_to_many_rings_and_come_from_those_with_news() -> None:
     ends = [both_ends(make_ring()) for _ in range(3)]
     writers, readers = [writer for writer, _ in ends], [reader for _, reader in ends]
-    push_each(writers, [b"a", b"b", b"c"], capture_ns=5)
-    writers[1].push(b"d")
-    found = pop_ready(readers, 10)
-    assert [(frame.index, frame.payload) for frame in found] == [(0, b"a"), (1, b"b"), (1, b"d"), (2, b"c")]
-    assert [frame.capture_ns for frame in found] == [5, 5, 0, 5]
-    assert pop_ready(readers, 10) == []
+    push_each(writers, [b"a0", b"b0", b"c0"], 1, 5, timestamp=6, flags=START)
+    writers[1].push(b"d0")
+    found = frame_records(10)
+    assert pop_ready(readers, found) == 4
+    assert found["samples"][:4, 0].astype("<i2").tobytes() == b"a0b0d0c0"
+    assert found["index"].tolist()[:4] == [0, 1, 1, 2]
+    assert found["sequence"].tolist()[:4] == [0, 0, 1, 0]
+    assert [tuple(found[0])[1:7]] == [(1, 5, 1, 6, START, 2)]
+    assert found["capture_ns"].tolist()[:4] == [5, 5, 0, 5]
+    assert pop_ready(readers, found) == 0
+
+
+def test_what_does_not_fit_is_found_by_the_next_call() -> None:
+    ends = [both_ends(make_ring()) for _ in range(3)]
+    push_each([writer for writer, _ in ends], [bytes(640)] * 3)
+    readers, found = [reader for _, reader in ends], frame_records(2)
+    assert (pop_ready(readers, found), found["index"].tolist()) == (2, [0, 1])
+    assert (pop_ready(readers, found), found["index"].tolist()[:1]) == (1, [2])
+
+
+def test_numpy_sees_the_records_as_c_lays_them_out() -> None:
+    assert np.dtype(FRAME_RECORD).itemsize == FRAME_RECORD_BYTES
+
+
+def test_frames_are_taken_only_into_a_buffer_that_suits_them() -> None:
+    _, reader = both_ends(make_ring())
+    assert pop_ready([reader], bytearray(FRAME_RECORD_BYTES - 1)) == 0
+    with pytest.raises(BufferError):
+        pop_ready([reader], bytes(FRAME_RECORD_BYTES))
+    with pytest.raises(ValueError, match="multiple of 8"):
+        pop_ready([reader], memoryview(bytearray(FRAME_RECORD_BYTES))[1:])
+    with pytest.raises(TypeError, match="readers must be a sequence of RingReader"):
+        pop_ready([None], bytearray(FRAME_RECORD_BYTES))  # type: ignore[list-item]
 
 
 def test_a_batch_that_fails_in_the_middle_has_pushed_what_came_before() -> None:

@@ -17,17 +17,18 @@ from typing import Any, Protocol
 
 from appliance.clock import now_ns
 from appliance.frames.memory import Memory
-from appliance.frames.ring import RingWriter, pop_ready, push_each
+from appliance.frames.ring import FRAME_RECORD_BYTES, RingWriter, pop_ready, push_each
 from appliance.units import FRAME_BYTES
 
 _FRAME = bytes(range(256)) * 2 + bytes(FRAME_BYTES - 512)
 _ABOUT = struct.Struct("<HQQQLL")  # leg, sequence, stream, capture_ns, timestamp, flags: as a slot's header has them
-_IDLE_S = 2.0
-_BATCH_FRAMES = 64
+_IDLE_S = 30.0  # longer than all others' turns
+_BATCH_FRAMES = 64  # dealt with while the next are still being pushed
 
 Send = Callable[[int], None]  # one frame per leg, stamped with the tick's time
 Finish = Callable[[], None]  # let everything sent go out
-Receive = Callable[[int], list[int]]  # take so many frames and return how long each was under way, in ns
+Receive = Callable[[int], int]  # take so many frames, or a batch more, or fewer when no more come; returns how many
+UnderWay = Callable[[], list[int]]  # how long each frame was under way, in ns; for those received since the last call
 
 
 class Contender(Protocol):
@@ -38,7 +39,7 @@ class Contender(Protocol):
     def sender(self) -> tuple[Send, Finish]:
         """In the sending process."""
 
-    def receiver(self) -> Receive:
+    def receiver(self) -> tuple[Receive, UnderWay]:
         """In the receiving process."""
 
     def close(self) -> None:
@@ -79,21 +80,29 @@ class Ring:
 
         return send, _nothing
 
-    def receiver(self) -> Receive:
+    def receiver(self) -> tuple[Receive, UnderWay]:
         """One call for all legs that have something; gives up when no more comes."""
         memory = Memory.attach(self._instance)
         bell = memory.doorbell("asr")
         readers = [memory.reader("uplink", leg) for leg in range(self._legs)]
+        frames = bytearray(_BATCH_FRAMES * FRAME_RECORD_BYTES)
+        capture_ns = memoryview(frames).cast("Q")[2 :: FRAME_RECORD_BYTES // 8]  # the third word of each FRAME_RECORD
+        batches: list[tuple[int, bytes]] = []  # when it was there, capture_ns of its frames
 
-        def receive(total: int) -> list[int]:
-            under_way_ns: list[int] = []
-            while len(under_way_ns) < total and bell.wait(_IDLE_S):
-                frames = pop_ready(readers, _BATCH_FRAMES)
-                now = now_ns()
-                under_way_ns += [now - frame.capture_ns for frame in frames]
-            return under_way_ns
+        def receive(total: int) -> int:
+            taken = 0
+            while taken < total and bell.wait(_IDLE_S):
+                count = pop_ready(readers, frames)
+                batches.append((now_ns(), capture_ns[:count].tobytes()))
+                taken += count
+            return taken
 
-        return receive
+        def under_way() -> list[int]:
+            found = [now - stamp for now, stamps in batches for stamp in memoryview(stamps).cast("Q")]
+            batches.clear()
+            return found
+
+        return receive, under_way
 
     def close(self) -> None:
         """Remove the shared memory."""
@@ -135,16 +144,23 @@ def _send_each(send_one: Callable[[bytes], object], legs: int) -> Send:
     return send
 
 
-def _receive_each(receive_one: Callable[[], bytes]) -> Receive:
-    def receive(total: int) -> list[int]:
-        under_way_ns: list[int] = []
+def _receive_each(receive_one: Callable[[], bytes]) -> tuple[Receive, UnderWay]:
+    under_way_ns: list[int] = []
+
+    def receive(total: int) -> int:
         for _ in range(total):
             _, _, _, stamp_ns, _, _ = unpack(receive_one())
             under_way_ns.append(now_ns() - stamp_ns)
-        return under_way_ns
+        return total
 
     unpack = _ABOUT.unpack_from
-    return receive
+    return receive, partial(_taken_out, under_way_ns)
+
+
+def _taken_out(numbers: list[int]) -> list[int]:
+    taken = numbers.copy()
+    numbers.clear()
+    return taken
 
 
 class Datagrams:
@@ -160,7 +176,7 @@ class Datagrams:
         """One system call per frame: Python has no sendmmsg."""
         return _send_each(self._out.send, self._legs), _nothing
 
-    def receiver(self) -> Receive:
+    def receiver(self) -> tuple[Receive, UnderWay]:
         """One system call per frame."""
         return _receive_each(partial(self._in.recv, _ABOUT.size + FRAME_BYTES))
 
@@ -183,7 +199,7 @@ class Pipe:
         """One message per frame."""
         return _send_each(self._out.send_bytes, self._legs), _nothing
 
-    def receiver(self) -> Receive:
+    def receiver(self) -> tuple[Receive, UnderWay]:
         """One message per frame."""
         return _receive_each(self._in.recv_bytes)
 
@@ -206,7 +222,7 @@ class PickleQueue:
         """One item per frame."""
         return _send_each(self._queue.put, self._legs), self.close
 
-    def receiver(self) -> Receive:
+    def receiver(self) -> tuple[Receive, UnderWay]:
         """One item per frame."""
         return _receive_each(self._queue.get)
 
@@ -234,7 +250,7 @@ class ZeroMq:
         socket.connect(self._address)
         return _send_each(socket.send, self._legs), lambda: context.destroy(linger=5000)
 
-    def receiver(self) -> Receive:
+    def receiver(self) -> tuple[Receive, UnderWay]:
         """One message per frame."""
         import zmq  # noqa: PLC0415
 

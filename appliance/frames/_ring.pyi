@@ -1,7 +1,8 @@
 from collections.abc import Sequence
-from typing import Final, final
+from typing import Any, Final, final
 
 from _typeshed import structseq
+from numpy.typing import NDArray
 from typing_extensions import Buffer
 
 START: Final[int]
@@ -9,6 +10,7 @@ END: Final[int]
 CONCEALED: Final[int]
 DISCONTINUITY: Final[int]
 RING_HEADER_BYTES: Final[int]
+FRAME_RECORD_BYTES: Final[int]
 BELL_BYTES: Final[int]
 BELL_RINGS: Final[int]
 
@@ -26,8 +28,6 @@ class Frame(Buffer):
     def timestamp(self) -> int: ...
     @property
     def flags(self) -> int: ...
-    @property
-    def index(self) -> int: ...
     @property
     def payload(self) -> bytes: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
@@ -111,7 +111,7 @@ def push_each(
     timestamp: int = 0,
     flags: int = 0,
 ) -> None: ...
-def pop_ready(readers: Sequence[RingReader], limit: int) -> list[Frame]: ...
+def pop_ready(readers: Sequence[RingReader], frames: Buffer | NDArray[Any]) -> int: ...
 def ring_bytes(slots: int) -> int: ...
 def format_ring(
     memory: Buffer, offset: int, slots: int, first_sequence: int = 0, slots_at: int = RING_HEADER_BYTES

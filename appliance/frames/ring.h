@@ -29,6 +29,7 @@ struct frame_meta {
     uint32_t timestamp; /* media clock */
     uint32_t flags;
     uint32_t length; /* bytes of payload in use */
+    uint32_t index;  /* outside of rings only: which of many readers it came from */
 };
 
 struct slot {
@@ -62,6 +63,7 @@ struct bell {
 };
 
 _Static_assert(sizeof(struct slot) == CACHE_LINE + FRAME_BYTES, "a slot is a 64-byte header and one frame");
+_Static_assert(sizeof(struct frame_meta) == 40, "a frame's metadata has no holes");
 _Static_assert(sizeof(struct ring) == 3 * CACHE_LINE, "a ring's header is three cache lines");
 
 /* One process's ends of the above. `bell.shared` is NULL where nobody wants to be woken. */
@@ -89,6 +91,7 @@ struct ring_reader {
     uint32_t bit;
 };
 
+/* A frame out of its ring: FRAME_RECORD of ring.py. */
 struct frame {
     uint64_t sequence;
     struct frame_meta meta;

@@ -11,6 +11,9 @@ first one's sequence. Both raise ValueError for what does not fit.
 were overwritten before they were read, or while they were, are skipped and counted in `dropped` (`torn`: those lost in
 the middle of the copy). `commit` says where a restarted reader resumes.
 
+`push_each` and `pop_ready` do it for many rings in one call and wake or look once; `pop_ready` makes no objects, but
+fills an array of FRAME_RECORD.
+
 `Doorbell.wait` returns True when something is unread in a ring whose reader this process holds, somebody rang or a
 signal came; False after `timeout_s`. So a reader that is held but not read to its end keeps its process awake:
 `seek(head)`, or let it go.
@@ -20,6 +23,7 @@ from appliance.frames._ring import (
     CONCEALED,
     DISCONTINUITY,
     END,
+    FRAME_RECORD_BYTES,
     START,
     Board,
     Doorbell,
@@ -31,11 +35,27 @@ from appliance.frames._ring import (
     pop_ready,
     push_each,
 )
+from appliance.units import FRAME_SAMPLES
+
+# What `pop_ready` fills a buffer with, as numpy wants it told: np.zeros(200, np.dtype(FRAME_RECORD)).
+FRAME_RECORD = [
+    ("sequence", "<u8"),
+    ("generation", "<u8"),
+    ("capture_ns", "<u8"),
+    ("stream", "<u8"),
+    ("timestamp", "<u4"),
+    ("flags", "<u4"),
+    ("length_bytes", "<u4"),
+    ("index", "<u4"),
+    ("samples", "<i2", (FRAME_SAMPLES,)),
+]
 
 __all__ = [
     "CONCEALED",
     "DISCONTINUITY",
     "END",
+    "FRAME_RECORD",
+    "FRAME_RECORD_BYTES",
     "START",
     "Board",
     "Doorbell",
