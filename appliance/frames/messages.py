@@ -4,10 +4,11 @@ import msgspec
 
 
 class Segment(msgspec.Struct, frozen=True, tag="segment"):
-    """Text of part of one utterance of one leg, as far as it is known.
+    """Text of part of what one leg said, as far as it is committed.
 
-    A newer `revision` of the same (`leg`, `seq_num`) replaces an older one; after `final` there is none.
-    `seq_num` is the uplink sequence number of the segment's first frame: it grows, and a restart does not repeat it.
+    A newer `revision` of the same (`leg`, `seq_num`) only adds words to the older one; after `final` there is none.
+    `seq_num` is the 20 ms tick of the capture clock at its first sample, or the next free one: it grows, and a restart
+    does not repeat it for other speech.
     """
 
     leg: int
@@ -16,14 +17,18 @@ class Segment(msgspec.Struct, frozen=True, tag="segment"):
     revision: int
     final: bool
     start_ns: int  # CLOCK_MONOTONIC at its first sample
-    end_ns: int  # … at its last voiced sample
+    end_ns: int  # … at its last voiced sample, so far
     language: str
     text: str
     asr_ms: float  # time spent in the recognizer for this revision
 
 
 class Translation(msgspec.Struct, frozen=True, tag="translation"):
-    """A segment's text in one lane's target language."""
+    """What one more revision of a segment adds to what is said in one lane; it is never taken back.
+
+    The translation of a segment is the `text` of all its revisions, joined by spaces; only the last, `final`, may be
+    empty.
+    """
 
     lane: int
     seq_num: int
@@ -36,22 +41,27 @@ class Translation(msgspec.Struct, frozen=True, tag="translation"):
 
 
 class Spoken(msgspec.Struct, frozen=True, tag="spoken"):
-    """What the synthesizer made of a translation; `frames` were pushed into the lane's downlink."""
+    """What the synthesizer made of one clause of a translation; `frames` were pushed into the lane's downlink."""
 
     lane: int
     seq_num: int
+    clause: int  # counts from 0 within the segment
+    text: str
+    start_ns: int  # what was said meanwhile: from the end of the clause before it, or the segment's start …
+    end_ns: int  # … to the last voiced sample of what this clause translates
     tts_first_ms: float  # text received to first frame pushed
     tts_ms: float
     frames: int
 
 
 class FirstAudio(msgspec.Struct, frozen=True, tag="first_audio"):
-    """The first sample of a translation left for the phone."""
+    """The first sample of a clause left for the phone."""
 
     lane: int
     seq_num: int
+    clause: int
     sent_ns: int
-    chain_ns: int  # since the last voiced sample of its source
+    chain_ns: int  # since the last voiced sample of what the clause translates
 
 
 class HealthEvent(msgspec.Struct, frozen=True, tag="health"):
@@ -75,3 +85,15 @@ class LogLine(msgspec.Struct, frozen=True, tag="log"):
 
 
 JournalEntry = Translation | Spoken | FirstAudio | HealthEvent | LogLine
+
+CLAUSE_BITS = 12
+
+
+def clause_stream(seq_num: int, clause: int) -> int:
+    """The `stream` of a clause's frames in a downlink."""
+    return seq_num << CLAUSE_BITS | clause
+
+
+def clause_of(stream: int) -> tuple[int, int]:
+    """The inverse of `clause_stream`: (seq_num, clause)."""
+    return stream >> CLAUSE_BITS, stream & (1 << CLAUSE_BITS) - 1
