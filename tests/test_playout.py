@@ -12,10 +12,9 @@ PREFILL_FRAMES = 4
 LOUD = np.full(FRAME_SAMPLES, 10_000, "<i2").tobytes()
 
 
-def clause(frames: int, translation: int = 1, payload: bytes = LOUD) -> list[Piece]:
+def clause(frames: int, number: int = 1, payload: bytes = LOUD) -> list[Piece]:
     return [
-        Piece(payload, translation, speech_end_ns=1_000 * translation, first=i == 0, last=i == frames - 1)
-        for i in range(frames)
+        Piece(payload, number, speech_end_ns=1_000 * number, first=i == 0, last=i == frames - 1) for i in range(frames)
     ]
 
 
@@ -62,11 +61,11 @@ def test_a_clause_that_stops_coming_before_there_is_enough_is_not_kept_waiting_f
 
 def test_clauses_keep_their_order_and_say_what_they_are_of():
     playout = Playout(PREFILL_FRAMES)
-    push(playout, clause(2, translation=7) + clause(1, translation=7) + clause(2, translation=8))
+    push(playout, clause(2, number=7) + clause(1, number=8) + clause(2, number=9))
     heard = [playout.tick() for _ in range(5)]
-    assert [piece.translation for piece in heard] == [7, 7, 7, 8, 8]
+    assert [piece.clause for piece in heard] == [7, 7, 8, 9, 9]
     assert [piece.first for piece in heard] == [True, False, True, True, False]
-    assert [piece.speech_end_ns for piece in heard] == [7_000] * 3 + [8_000] * 2
+    assert [piece.speech_end_ns for piece in heard] == [7_000] * 2 + [8_000] + [9_000] * 2
     assert playout.tick() is None
 
 
@@ -78,7 +77,7 @@ def test_the_rest_of_a_clause_after_a_restart_is_played():
 
 def test_a_clause_without_its_end_ends_where_the_next_begins():
     playout = Playout(PREFILL_FRAMES)
-    push(playout, clause(5)[:2] + clause(2, translation=2))
+    push(playout, clause(5)[:2] + clause(2, number=2))
     heard = play(playout, 5)
     assert is_heard(heard) == "####."
     assert heard[2][0] == 0
@@ -149,4 +148,4 @@ def test_whatever_the_synthesizers_pace_every_piece_is_played_once_in_order(leng
             heard.append(played)
     middles = [int(np.frombuffer(played.payload, "<i2")[FRAME_SAMPLES // 2]) for played in heard]
     assert middles == list(range(100, 100 + len(ready)))
-    assert [played.translation for played in heard if played.first] == list(range(1, len(lengths) + 1))
+    assert [played.clause for played in heard if played.first] == list(range(1, len(lengths) + 1))

@@ -24,13 +24,13 @@ _FADE_AWAY = np.linspace(1, 0, FRAME_SAMPLES, dtype=np.float32)
 
 
 class Piece(NamedTuple):
-    """20 ms of a translation: one frame of one clause.
+    """20 ms of a clause.
 
-    `speech_end_ns`: when the speech it translates ended. `first`, `last`: of its clause; a translation has one or more.
+    `speech_end_ns`: when the speech that the clause translates ended. `first`, `last`: of its clause.
     """
 
     payload: bytes
-    translation: int
+    clause: int  # a number of its own
     speech_end_ns: int
     first: bool = False
     last: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from appliance import clock
 from appliance.frames.datagrams import address_number
-from appliance.frames.messages import FirstAudio
+from appliance.frames.messages import FirstAudio, clause_of
 from appliance.frames.ring import END, START, Frame, RingReader
 from appliance.frames.roster import Booth, Lane, Roster, call_stamp
 from appliance.media.codecs import G722_64K, G722Encoder
@@ -30,7 +30,6 @@ class LaneOut:
         self.playout = Playout(prefill_frames)
         self.dropped = reader.dropped
         self._call = call_stamp(lane.call)
-        self._opened: int | None = None
 
     def tick(self) -> Piece | None:
         """The next 20 ms of this lane, or None."""
@@ -41,11 +40,6 @@ class LaneOut:
         if piece:
             self.reader.commit(self.reader.position - self.playout.queued)
         return piece
-
-    def opens(self, piece: Piece) -> bool:
-        """Whether a translation begins with this first piece of a clause: with its first clause only."""
-        before, self._opened = self._opened, piece.translation
-        return before != self._opened
 
 
 class BoothOut:
@@ -67,7 +61,7 @@ class Downlink:
     """All lanes and booths on one socket.
 
     `send` takes (address, packet) pairs and returns how many went out; `journal` is told the first audio of each
-    translation; `new_encoder` makes a booth's encoder of frames.
+    clause; `new_encoder` makes a booth's encoder of frames.
     """
 
     def __init__(
@@ -113,7 +107,7 @@ class Downlink:
                 if piece:
                     frames.append(piece.payload)
                     self._counts["downlink_frames"] += 1
-                    if piece.first and out.opens(piece):
+                    if piece.first:
                         opened.append((out.lane, piece))
             if frames or not booth.stream.keep_quiet():
                 heard.append((booth, frames or [SILENCE]))
@@ -137,7 +131,8 @@ class Downlink:
 
     def _tell_first_audio(self, lane: Lane, piece: Piece) -> None:
         sent_ns = clock.now_ns()
-        self._journal(FirstAudio(lane.place, piece.translation, sent_ns, chain_ns=sent_ns - piece.speech_end_ns))
+        seq_num, clause = clause_of(piece.clause)
+        self._journal(FirstAudio(lane.place, seq_num, clause, sent_ns, chain_ns=sent_ns - piece.speech_end_ns))
 
     def _follow_lane(self, lane: Lane) -> LaneOut:
         known = self._lanes.get(lane.place)
