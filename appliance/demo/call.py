@@ -10,13 +10,14 @@ import numpy as np
 
 from appliance import clock
 from appliance.config import Config, Phone, Route
+from appliance.demo.accounts import accounts
 from appliance.demo.asterisk import PrivateAsterisk, asterisk_tree, with_free_ports
 from appliance.demo.box import Box, BoxError
 from appliance.demo.picture import Track
 from appliance.demo.say import Turn
 from appliance.demo.softphone import Softphone
-from appliance.frames.messages import FirstAudio, JournalEntry, Spoken, Translation
-from appliance.units import FRAME_NS, NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ
+from appliance.frames.messages import JournalEntry
+from appliance.units import NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ
 
 NUMBER = "1001"
 ANSWER_S = 15.0
@@ -101,7 +102,7 @@ class InterpretedCall:
         while clock.now_ns() < speech_end_ns + INTERPRETED_S * NS_PER_S:
             clock.sleep_s(LOOK_S)
             heard_ns = heard_until_ns(self.box.entries(), since_ns)
-            if heard_ns and clock.now_ns() > max(heard_ns, speech_end_ns) + QUIET_S * NS_PER_S:
+            if heard_ns is not None and clock.now_ns() > max(heard_ns, speech_end_ns) + QUIET_S * NS_PER_S:
                 return
         raise BoxError(f"{turn.name} ({turn.language}) was not interpreted within {INTERPRETED_S:.0f} s")
 
@@ -136,17 +137,8 @@ class InterpretedCall:
 def heard_until_ns(entries: list[JournalEntry], since_ns: int) -> int | None:
     """By when every translation of what was said from `since_ns` on has been heard to its end, at the latest.
 
-    None while any of them is not on its way to the phone yet, or nothing has been understood so far.
+    None while any of them is not whole or not on its way to the phone yet, or nothing has been understood so far.
     """
-    translations = [entry for entry in entries if isinstance(entry, Translation) and entry.source.end_ns >= since_ns]
-    lasts_ns = {(entry.lane, entry.seq_num): _lasts_ns(entry) for entry in entries if isinstance(entry, Spoken)}
-    sent_ns = {(entry.lane, entry.seq_num): entry.sent_ns for entry in entries if isinstance(entry, FirstAudio)}
-    keys = [(entry.lane, entry.seq_num) for entry in translations]
-    if not keys or any(key not in lasts_ns or key not in sent_ns for key in keys):
-        return None
-    return max(sent_ns[key] + lasts_ns[key] for key in keys)
-
-
-def _lasts_ns(spoken: Spoken) -> int:
-    """How long a translation takes to be heard, even if the phone had to wait for every clause of it."""
-    return spoken.frames * FRAME_NS + int((spoken.tts_ms - spoken.tts_first_ms) * NS_PER_MS)
+    known = [account.heard_until_ns for account in accounts(entries) if account.source.end_ns >= since_ns]
+    heard = [until_ns for until_ns in known if until_ns is not None]
+    return max(heard) if known and len(heard) == len(known) else None

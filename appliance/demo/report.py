@@ -6,13 +6,19 @@ from statistics import quantiles
 
 import msgspec
 
-from appliance.frames.messages import FirstAudio, JournalEntry, Spoken, Translation
+from appliance.demo.accounts import Account, accounts
+from appliance.frames.messages import JournalEntry
 from appliance.speech.words import shared_words
 from appliance.units import NS_PER_MS
 
 
 class Utterance(msgspec.Struct, frozen=True):
-    """One segment in one lane; `…_ms` instants count from the start of the call. None: it never got that far."""
+    """One segment in one lane; `…_ms` instants count from the start of the call. None: it never got that far.
+
+    A segment is spoken clause by clause while its speaker goes on: `speech_end_ms` is the end of what the first clause
+    translates, and `tts_first_ms`, `first_audio_ms` and `chain_latency_ms` are those of that clause; `asr_ms` and
+    `mt_ms` are of the newest revision.
+    """
 
     leg: int
     source_language: str
@@ -69,34 +75,24 @@ def percentiles(values: Iterable[float | None]) -> Percentiles:
 
 
 def utterances(entries: Iterable[JournalEntry], call_start_ns: int) -> list[Utterance]:
-    """Join the journal's entries on lane and seq_num, in the order in which people spoke."""
-    translations: dict[tuple[int, int], Translation] = {}
-    spoken: dict[tuple[int, int], Spoken] = {}
-    first_audio: dict[tuple[int, int], FirstAudio] = {}
-    for entry in entries:
-        match entry:
-            case Translation():
-                translations[entry.lane, entry.seq_num] = entry
-            case Spoken():
-                spoken[entry.lane, entry.seq_num] = entry
-            case FirstAudio():
-                first_audio.setdefault((entry.lane, entry.seq_num), entry)
-    ordered = sorted(translations.items(), key=lambda item: item[1].source.start_ns)
-    return [_utterance(entry, spoken.get(key), first_audio.get(key), call_start_ns) for key, entry in ordered]
+    """One for each segment and lane, in the order in which people spoke."""
+    return [_utterance(account, call_start_ns) for account in accounts(entries)]
 
 
-def _utterance(entry: Translation, spoken: Spoken | None, first: FirstAudio | None, call_start_ns: int) -> Utterance:
-    source = entry.source
+def _utterance(account: Account, call_start_ns: int) -> Utterance:
+    source, newest = account.source, account.newest
+    spoken, first = account.spoken.get(0), account.first_audio.get(0)
+    end_ns = first.sent_ns - first.chain_ns if first else source.end_ns
     return Utterance(
         leg=source.leg,
         source_language=source.language,
-        target_language=entry.target_language,
+        target_language=newest.target_language,
         text=source.text,
-        translation=entry.text,
+        translation=account.text,
         speech_start_ms=_since_ms(source.start_ns, call_start_ns),
-        speech_end_ms=_since_ms(source.end_ns, call_start_ns),
+        speech_end_ms=_since_ms(end_ns, call_start_ns),
         asr_ms=round(source.asr_ms, 1),
-        mt_ms=round(entry.mt_ms, 1),
+        mt_ms=round(newest.mt_ms, 1),
         tts_first_ms=round(spoken.tts_first_ms, 1) if spoken else None,
         first_audio_ms=_since_ms(first.sent_ns, call_start_ns) if first else None,
         chain_latency_ms=round(first.chain_ns / NS_PER_MS, 1) if first else None,
