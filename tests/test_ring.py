@@ -184,6 +184,57 @@ def test_anyone_may_look_at_a_ring_without_touching_it() -> None:
     assert (state.position, state.committed, state.depth, state.dropped, state.torn) == (1, 1, 2, 0, 0)
 
 
+def test_anyone_sees_when_the_frame_was_captured_that_its_reader_has_yet_to_finish() -> None:
+    memory = make_ring()
+    writer, reader = both_ends(memory)
+    seen = []
+    for capture_ns in (100, 200):
+        writer.push(b"", capture_ns=capture_ns)
+    for _ in range(3):
+        seen.append(ring_state(memory, 0).capture_ns)
+        reader.pop()
+        reader.commit()
+    assert seen == [100, 200, 0]
+    writer.push_many(bytes(SLOTS * FRAME_BYTES), capture_ns=300)
+    writer.push(b"overwrites the oldest")
+    assert ring_state(memory, 0).capture_ns == 0
+
+
+def test_a_writer_reads_back_what_its_ring_still_has() -> None:
+    writer, reader = both_ends(make_ring())
+    for number in range(SLOTS + 1):
+        writer.push(b"%d" % number)
+    assert [writer.read_back(sequence) for sequence in (0, 1, SLOTS, SLOTS + 1)] == [None, b"1", b"%d" % SLOTS, None]
+    assert reader.depth == SLOTS
+
+
+@pytest.mark.parametrize(
+    ("samples", "least", "is_loud"),
+    [([0, 3, -5], 5, True), ([0, 3, -5], 6, False), ([-32768], 32768, True), ([0], 0, True), ([], 1, False)],
+)
+def test_a_writer_reads_back_only_what_is_loud_enough(samples: list[int], least: int, is_loud: bool) -> None:
+    writer, _ = both_ends(make_ring())
+    payload = np.array(samples, "<i2").tobytes()
+    writer.push(payload)
+    assert writer.read_back(0, least) == (payload if is_loud else b"")
+
+
+def test_a_writer_does_not_read_back_what_another_died_over() -> None:
+    memory = make_ring()
+    writer, _ = both_ends(memory)
+    writer.push(b"half written")
+    lock = ring_bytes(SLOTS) - SLOTS * (FRAME_BYTES + 64)
+    memory[lock : lock + 8] = (2 * SLOTS + 1).to_bytes(8, "little")
+    assert RingWriter(memory, 0).read_back(0) is None
+
+
+@pytest.mark.parametrize("wrong", [(), (0, 1, 2), (-1,), (0, 40_000), ("0",)])
+def test_a_writer_reads_back_frames_only(wrong: tuple[Any, ...]) -> None:
+    writer, _ = both_ends(make_ring())
+    with pytest.raises((TypeError, ValueError)):
+        writer.read_back(*wrong)
+
+
 def test_a_slot_that_is_being_written_is_not_returned() -> None:
     """The moment at which a writer dies in the middle of a push that laps the reader, made by hand."""
     memory = make_ring()

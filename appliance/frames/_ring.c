@@ -395,6 +395,35 @@ static PyObject *writer_push_many(RingWriterObject *self, PyObject *const *args,
     return sequence;
 }
 
+/* Is a sample of this frame as loud as `least`? A frame is 16-bit little-endian samples, as this machine's are. */
+static bool is_as_loud(const uint8_t *payload, uint32_t length, int least)
+{
+    int loudest = 0;
+    for (uint32_t at = 0; at + 1 < length; at += 2) {
+        int16_t sample;
+        memcpy(&sample, payload + at, sizeof sample);
+        int level = sample < 0 ? -sample : sample;
+        loudest = level > loudest ? level : loudest;
+    }
+    return loudest >= least;
+}
+
+/* No second look at the lock: only this process writes here, and it is busy reading. */
+static PyObject *writer_read_back(RingWriterObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    uint64_t sequence, least = 0;
+    if (count < 1 || count > 2)
+        return PyErr_Format(PyExc_TypeError, "read_back() takes 1 or 2 arguments, not %zd", count);
+    if (to_unsigned(args[0], "sequence", UINT64_MAX, &sequence) < 0 ||
+        (count == 2 && to_unsigned(args[1], "least", 1 << 15, &least) < 0))
+        return NULL;
+    const struct slot *slot = &self->writer.slots[sequence & self->writer.mask];
+    if (sequence >= self->writer.head || slot->lock != 2 * sequence + 2 || slot->meta.length > FRAME_BYTES)
+        Py_RETURN_NONE;
+    bool heard = !least || is_as_loud(slot->payload, slot->meta.length, (int)least);
+    return PyBytes_FromStringAndSize((const char *)slot->payload, heard ? slot->meta.length : 0);
+}
+
 static PyObject *writer_get_head(RingWriterObject *self, void *Py_UNUSED(closure))
 {
     return PyLong_FromUnsignedLongLong(writer_head(&self->writer));
@@ -418,6 +447,10 @@ static PyMethodDef writer_methods[] = {
      "push_many(payloads, stream=0, capture_ns=0, timestamp=0, flags=0)\n\n"
      "Push consecutive frames of 640 bytes (the last may be shorter) that become visible together; START goes only to\n"
      "the first, END only to the last. Returns the sequence of the first. Raises ValueError beyond the ring's slots."},
+    {"read_back", (PyCFunction)(void (*)(void))writer_read_back, METH_FASTCALL,
+     "read_back(sequence, least=0)\n\n"
+     "The payload of a frame that was pushed; None when the ring does not have it (any more). Where no sample's\n"
+     "magnitude is `least`, 0 to 32768, no bytes. Leaves the ring's reader alone."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -1063,11 +1096,11 @@ static PyObject *format_board(PyObject *Py_UNUSED(module), PyObject *args, PyObj
 static PyStructSequence_Field state_fields[] = {
     {"slots", NULL},     {"head", NULL},    {"generation", NULL}, {"position", NULL},
     {"committed", NULL}, {"dropped", NULL}, {"torn", NULL},       {"depth", NULL},
-    {NULL, NULL},
+    {"capture_ns", "of the frame at `committed`; 0: the ring does not have it"}, {NULL, NULL},
 };
 
 static PyStructSequence_Desc state_description = {
-    "appliance.frames.ring.RingState", "A ring as anyone may see it, without touching it.", state_fields, 8};
+    "appliance.frames.ring.RingState", "A ring as anyone may see it, without touching it.", state_fields, 9};
 
 static PyTypeObject *StateType;
 
@@ -1077,6 +1110,16 @@ static void set_number(PyObject *record, Py_ssize_t index, uint64_t number)
     PyStructSequence_SetItem(record, index, PyLong_FromUnsignedLongLong(number));
 }
 
+/* When frame `sequence` was captured; 0 when the ring does not have it. */
+static uint64_t capture_of(struct ring *ring, uint64_t sequence)
+{
+    struct slot *slot = &ring_slots(ring)[sequence & (ring->slots - 1)];
+    if (atomic_load_explicit(&slot->lock, memory_order_acquire) != 2 * sequence + 2)
+        return 0;
+    uint64_t capture_ns = slot->meta.capture_ns;
+    atomic_thread_fence(memory_order_acquire); /* the copy before the second look at the lock */
+    return atomic_load_explicit(&slot->lock, memory_order_relaxed) == 2 * sequence + 2 ? capture_ns : 0;
+}
 
 static PyObject *ring_state(PyObject *Py_UNUSED(module), PyObject *args)
 {
@@ -1096,6 +1139,7 @@ static PyObject *ring_state(PyObject *Py_UNUSED(module), PyObject *args)
         set_number(state, 5, ring->dropped);
         set_number(state, 6, ring->torn);
         set_number(state, 7, depth_of(head, position, ring->slots));
+        set_number(state, 8, capture_of(ring, ring->committed));
         if (PyErr_Occurred())
             Py_CLEAR(state);
     }
