@@ -10,13 +10,14 @@ from pathlib import Path
 import msgspec
 
 from appliance.cloud_config import CloudEngines, cloud_problems
-from appliance.toml_shape import convert, shape_problems, shown
+from appliance.toml_shape import Level, convert, shape_problems, shown
 
 LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)  # RFC 5646, as much as telephony needs
 INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # goes into the names of shared memory and semaphores
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # goes into section names of Asterisk's configuration
 CODECS = ("g722", "alaw", "ulaw", "opus", "slin16", "gsm")
 MAX_LEGS = 512
+QUIETEST_DB = -60  # nobody hears less on a telephone
 PLACES = (Path("appliance.toml"), Path("/etc/dragoman/appliance.toml"))
 
 
@@ -40,6 +41,7 @@ class MediaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int = 40_000
     prefill_frames: int = 6
     jitter_frames: int = 3
+    under_talk_db: Level = -18.0  # the original under its translation
 
 
 class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -216,6 +218,11 @@ def _number_problems(config: Config) -> Iterator[str]:
     for path, value, least, most in ranges:
         if not least <= value <= most:
             yield f"{path}: {value} is out of range; write a number from {least} to {most}"
+    if media.under_talk_db != "off" and not QUIETEST_DB <= media.under_talk_db <= 0:
+        yield (
+            f"media.under_talk_db: {media.under_talk_db:g} is out of range; "
+            f'write a number from {QUIETEST_DB} to 0, or "off"'
+        )
     if config.max_lanes < config.max_legs:
         yield f"max_lanes: {config.max_lanes} is too few for {config.max_legs} legs; write at least {config.max_legs}"
     if asterisk.rtp_first_port >= asterisk.rtp_last_port:

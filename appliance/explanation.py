@@ -18,6 +18,7 @@ class Explanation(msgspec.Struct, frozen=True):
     """A good configuration in words and numbers, and what else is wrong with it."""
 
     routes: tuple[str, ...]
+    hearing: tuple[str, ...]
     ports: tuple[str, ...]
     memory_bytes: int
     problems: tuple[str, ...] = ()
@@ -27,6 +28,7 @@ def explain(config: Config) -> Explanation:
     """Say what `config` leads to."""
     return Explanation(
         routes=tuple(_route(route) for route in config.routes),
+        hearing=(_original(config),),
         ports=_ports(config),
         memory_bytes=places(Layout(0, config.max_legs, config.max_lanes, PROCESS_NAMES)).size_bytes,
         problems=(*_asterisk_problems(config), *_port_problems(config), *_engine_problems(config)),
@@ -38,6 +40,13 @@ def _route(route: Route) -> str:
         f"{route.number}: whoever dials it speaks {route.caller_language} and reaches {route.callee}, "
         f"who speaks {route.callee_language}; it rings for {route.ring_s} s"
     )
+
+
+def _original(config: Config) -> str:
+    level_db = config.media.under_talk_db
+    if level_db == "off":
+        return "the translation alone"
+    return f"the original at {level_db:g} dB, and softer still while its translation is spoken over it"
 
 
 def _ports(config: Config) -> tuple[str, ...]:

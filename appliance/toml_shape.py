@@ -4,10 +4,12 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import NODEFAULT, Struct
+
+Level = float | Literal["off"]
 
 KIND_NAMES = {
     str: "text; put it between quotes",
@@ -15,6 +17,7 @@ KIND_NAMES = {
     float: "a number; write digits, without quotes",
     bool: "a yes or no; write true or false, without quotes",
     Path: "a path; put it between quotes",
+    Level: 'a level; write a number without quotes, or "off"',
 }
 
 

@@ -113,6 +113,7 @@ def test_config_check_explains_a_good_configuration():
     assert answer.returncode == 0, answer.stderr
     assert "1001: whoever dials it speaks en and reaches PJSIP/bruno, who speaks pt-br" in answer.stdout
     assert "UDP 127.0.0.1:40000" in answer.stdout
+    assert "the original at -18 dB" in answer.stdout
 
 
 def test_config_check_for_programs():

@@ -54,6 +54,11 @@ def test_language_tags_may_be_written_in_any_case():
     assert parsed.routes[0].callee_language == "pt-br"
 
 
+@pytest.mark.parametrize(("written", "level_db"), [("-20", -20.0), ("0", 0.0), ('"off"', "off")])
+def test_the_original_has_a_level_or_is_off(written, level_db):
+    assert config.parse(f"[media]\nunder_talk_db = {written}", "appliance.toml").media.under_talk_db == level_db
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -67,6 +72,12 @@ def test_language_tags_may_be_written_in_any_case():
         ("[media]\nprot = 40000", "media.prot: there is no such setting; did you mean port?"),
         ("[media]\nport = 80", "media.port: 80 is out of range"),
         ("[media]\nport = 12000", "media.port: 12000 is one of Asterisk's own"),
+        (
+            "[media]\nunder_talk_db = 6",
+            'media.under_talk_db: 6 is out of range; write a number from -60 to 0, or "off"',
+        ),
+        ("[media]\nunder_talk_db = -60.5", "media.under_talk_db: -60.5 is out of range"),
+        ("[media]\nunder_talk_db = 'of'", 'media.under_talk_db: "of" is not a level; write a number without quotes'),
         ("media = 5", "media: 5 is not a table; begin it with [media]"),
         ("phones = 5", "phones: must be a list of tables; begin each with [[phones]]"),
         ("[[phones]]\npassword = 'x'", "phones[0].name: is missing, and has no default"),
