@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from appliance.supervision.snapshot import ProcessView, RoomView, Snapshot
+    from appliance.supervision.snapshot import LaneView, ProcessView, RoomView, Snapshot
 
 REFRESH_S = 0.5
+RIGHT = ("pid", "heartbeat", "restarts", "waiting", "dropped", "lag")  # numbers
 COLOURS = {"up": "green", "starting": "cyan", "late": "yellow", "waiting": "yellow", "stopping": "cyan"}
 
 
@@ -80,9 +81,7 @@ def _table(title: str, *columns: str) -> "Table":
 
     table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None)
     for column in columns:
-        table.add_column(
-            column, justify="right" if column in ("pid", "heartbeat", "restarts", "waiting", "dropped") else "left"
-        )
+        table.add_column(column, justify="right" if column in RIGHT else "left")
     return table
 
 
@@ -108,15 +107,20 @@ def _heartbeat(process: "ProcessView") -> str:
 
 
 def _room_table(room: "RoomView") -> "Table":
-    table = _table(f"room {room.name}", "what", "languages", "there", "waiting", "dropped")
+    table = _table(f"room {room.name}", "what", "languages", "there", "waiting", "dropped", "lag")
     for leg in room.legs:
         ring = leg.uplink
-        table.add_row(f"leg {leg.place}", leg.language, _yes(leg.hears), f"{ring.depth} frames", str(ring.dropped))
+        table.add_row(f"leg {leg.place}", leg.language, _yes(leg.hears), f"{ring.depth} frames", str(ring.dropped), "")
     for lane in room.lanes:
         ring = lane.downlink
         languages = f"{lane.source_language} → {lane.target_language}"
-        table.add_row(f"lane {lane.place}", languages, _yes(lane.speaks), f"{ring.depth} frames", str(ring.dropped))
+        waiting, dropped = f"{ring.depth} frames", str(ring.dropped)
+        table.add_row(f"lane {lane.place}", languages, _yes(lane.speaks), waiting, dropped, _lag(lane))
     return table
+
+
+def _lag(lane: "LaneView") -> str:
+    return "-" if lane.lag_ms is None else f"{lane.lag_ms / 1000:.1f} s"
 
 
 def _yes(is_there: bool) -> str:

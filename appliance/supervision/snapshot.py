@@ -50,6 +50,7 @@ class LaneView(msgspec.Struct, frozen=True):
     target_language: str
     speaks: bool  # its booth is there
     downlink: RingView
+    lag_ms: float | None  # how long ago that was said which is heard now; None: nothing is
 
 
 class RoomView(msgspec.Struct, frozen=True):
@@ -81,7 +82,7 @@ def take(memory: Memory) -> Snapshot:
     return Snapshot(
         memory.instance,
         tuple(_process(name, Vitals(memory.vitals(name)), now_ns) for name in memory.layout.processes),
-        _rooms(memory, memory.read_roster()[1]),
+        _rooms(memory, memory.read_roster()[1], now_ns),
         tuple(ring for ring in rings if ring.written),
     )
 
@@ -106,7 +107,7 @@ def _ring(memory: Memory, name: str, index: int) -> RingView:
     return RingView(name, index, state.slots, state.head, state.depth, state.dropped)
 
 
-def _rooms(memory: Memory, roster: Roster) -> tuple[RoomView, ...]:
+def _rooms(memory: Memory, roster: Roster, now_ns: int) -> tuple[RoomView, ...]:
     legs = {leg.place: leg for leg in roster.legs}
     spoken = {booth.place for booth in roster.booths if booth.address}
     names = dict.fromkeys(leg.room for leg in roster.legs)  # in order, each once
@@ -115,7 +116,7 @@ def _rooms(memory: Memory, roster: Roster) -> tuple[RoomView, ...]:
             name,
             tuple(_leg(memory, leg) for leg in roster.legs if leg.room == name),
             tuple(
-                _lane(memory, lane, legs[lane.leg], lane.booth in spoken)
+                _lane(memory, lane, legs[lane.leg], lane.booth in spoken, now_ns)
                 for lane in roster.lanes
                 if lane.leg in legs and legs[lane.leg].room == name
             ),
@@ -128,6 +129,8 @@ def _leg(memory: Memory, leg: Leg) -> LegView:
     return LegView(leg.place, leg.language, leg.ear is not None, _ring(memory, "uplink", leg.place))
 
 
-def _lane(memory: Memory, lane: Lane, leg: Leg, speaks: bool) -> LaneView:
+def _lane(memory: Memory, lane: Lane, leg: Leg, speaks: bool, now_ns: int) -> LaneView:
     downlink = _ring(memory, "downlink", lane.place)
-    return LaneView(lane.place, leg.language, lane.target_language, speaks, downlink)
+    said_ns = memory.ring_state("downlink", lane.place).capture_ns
+    lag_ms = (now_ns - said_ns) / NS_PER_MS if said_ns else None
+    return LaneView(lane.place, leg.language, lane.target_language, speaks, downlink, lag_ms)
