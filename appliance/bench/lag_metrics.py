@@ -9,6 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
+MOST_POINTS = 1000  # of a slope: all pairs of them are compared
+
 
 @dataclass(frozen=True, slots=True)
 class Interpreted:
@@ -79,9 +81,10 @@ def word_lags_ms(heard: Interpreted) -> list[float]:
 def slope_per_min(times_ms: Sequence[float], lags_ms: Sequence[float]) -> float:
     """By how many ms a minute the lag grows: the median of the slopes between all pairs (Theil-Sen), deaf to outliers.
 
-    0 where there are fewer than two different times.
+    0 where there are fewer than two different times. Of more than 1000 points, every so many are looked at.
     """
-    times, lags = np.asarray(times_ms, float), np.asarray(lags_ms, float)
+    every = 1 + len(times_ms) // MOST_POINTS
+    times, lags = np.asarray(times_ms, float)[::every], np.asarray(lags_ms, float)[::every]
     first, second = np.triu_indices(len(times), 1)
     apart = times[second] - times[first]
     if not np.any(apart):
@@ -102,11 +105,11 @@ def lag_report(
         raise ValueError("nothing was heard, so there is no lag to report")
     lags = [lag for piece in heard for lag in word_lags_ms(piece)]
     times = [piece.source_start_ms for piece in heard for _ in piece.text.split()]
-    utterances = _utterances(heard, speech_ends_ms)
+    utterances = list(_utterances(heard, speech_ends_ms).values())
     spoken_ms = sum(_source_ms(pieces) for pieces in utterances)
     shares = [reference_words and max(1, round(reference_words * _source_ms(u) / spoken_ms)) for u in utterances]
     lagging = [_instance(pieces, share) for pieces, share in zip(utterances, shares, strict=True)]
-    first_audio = _first_audio_ms(heard, speech_ends_ms)
+    first_audio = list(first_audio_ms(heard, speech_ends_ms).values()) or [0.0]
     return LagReport(
         words=len(lags),
         mean_lag_ms=float(np.mean(lags)),
@@ -138,14 +141,25 @@ def audible_revisions(committed: Sequence[str]) -> int:
     return sum(after.split()[: len(before.split())] != before.split() for before, after in pairwise(committed))
 
 
-def _utterances(heard: Sequence[Interpreted], speech_ends_ms: Sequence[float]) -> list[list[Interpreted]]:
-    """What was heard, by the utterance in which its source ended; utterances without words are left out."""
-    places = np.searchsorted(np.asarray(speech_ends_ms, float), [piece.source_end_ms for piece in heard])
+def first_audio_ms(heard: Sequence[Interpreted], speech_ends_ms: Sequence[float]) -> dict[int, float]:
+    """For each utterance, from its end to the first sample of the piece that translates its end; 0 where it is earlier.
+
+    By number of the utterance; those of which nothing was heard are left out.
+    """
+    utterances = _utterances(heard, speech_ends_ms)
+    ends = [*speech_ends_ms, float("inf")]
+    return {place: max(0.0, pieces[-1].first_ms - ends[place]) for place, pieces in utterances.items()}
+
+
+def _utterances(heard: Sequence[Interpreted], speech_ends_ms: Sequence[float]) -> dict[int, list[Interpreted]]:
+    """What was heard, by the utterance in which most of its source was; those without words are left out."""
+    # By the middle: a recognizer's idea of where speech ends may well be behind the true end.
+    middles = [(piece.source_start_ms + piece.source_end_ms) / 2 for piece in heard]
     groups: dict[int, list[Interpreted]] = {}
-    for place, piece in zip(places.tolist(), heard, strict=True):
+    for place, piece in zip(np.searchsorted(np.asarray(speech_ends_ms, float), middles).tolist(), heard, strict=True):
         if piece.text.split():
             groups.setdefault(place, []).append(piece)
-    return list(groups.values())
+    return groups
 
 
 def _source_ms(pieces: Sequence[Interpreted]) -> float:
@@ -157,9 +171,3 @@ def _instance(pieces: Sequence[Interpreted], reference_words: int | None) -> tup
     delays = [onset - begin_ms for piece in pieces for onset in word_onsets_ms(piece)]
     arguments = delays, _source_ms(pieces), reference_words or len(delays)
     return average_lagging(*arguments), length_adaptive_average_lagging(*arguments)
-
-
-def _first_audio_ms(heard: Sequence[Interpreted], speech_ends_ms: Sequence[float]) -> list[float]:
-    """For each utterance, from its end to the first sample of the piece that translates its end."""
-    utterances = _utterances(heard, speech_ends_ms)
-    return [max(0.0, pieces[-1].first_ms - pieces[-1].source_end_ms) for pieces in utterances] or [0.0]

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 MISSED = 3  # exit status
+MOST_COLUMNS = 8  # of a table that compares
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -98,14 +99,28 @@ def _figure(value: float) -> str:
 
 
 def _measurements(measurements: tuple[Measurement, ...]) -> RenderableType:
-    """One row per subject, one column per measurement."""
+    """One row per subject and one column per measurement, or, where those are many, one row for each number."""
     columns = list(dict.fromkeys((one.name, one.unit) for one in measurements))
+    return _list(measurements) if len(columns) > MOST_COLUMNS else _comparison(measurements, columns)
+
+
+def _comparison(measurements: tuple[Measurement, ...], columns: list[tuple[str, str]]) -> Table:
     values = {(one.subject, one.name): _figure(one.value) for one in measurements}
     table = Table("", *(f"{name} ({unit})" if unit else name for name, unit in columns), title="Measurements")
     for column in table.columns[1:]:
         column.justify = "right"
     for subject in dict.fromkeys(one.subject for one in measurements):
         table.add_row(subject, *(values.get((subject, name), "") for name, _ in columns))
+    return table
+
+
+def _list(measurements: tuple[Measurement, ...]) -> Table:
+    table = Table("", "", "value", "", title="Measurements", show_header=False)
+    table.columns[2].justify = "right"
+    before = ""
+    for one in measurements:
+        table.add_row(one.subject if one.subject != before else "", one.name, _figure(one.value), one.unit)
+        before = one.subject
     return table
 
 

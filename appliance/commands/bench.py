@@ -1,10 +1,13 @@
 """`dragoman bench`: what this machine can carry, against its targets."""
 
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from appliance.commands.options import JsonOption
+from appliance.commands.options import ConfigOption, JsonOption
+from appliance.config import Config, default_path, load
 
 if TYPE_CHECKING:
     from appliance.bench.report import Report
@@ -26,6 +29,43 @@ def rtp(json: JsonOption = False) -> None:
     from appliance.bench import rtp as bench  # noqa: PLC0415
 
     _finish(bench.run(), json)
+
+
+@app.command()
+def lag(
+    say: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="A recording, or a folder of them; may be given several times."),
+    ],
+    source: Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="The language of the recordings.")],
+    targets: Annotated[list[str], typer.Option("--to", metavar="LANGUAGE", help="Once for each language.")],
+    transcript: Annotated[Path | None, typer.Option(metavar="TXT", help="What the recordings say.")] = None,
+    reference: Annotated[Path | None, typer.Option(metavar="TXT", help="A good translation of it.")] = None,
+    minutes: Annotated[float, typer.Option(min=0, help="Begin again until it has lasted so long.")] = 0.0,
+    pause_s: Annotated[float, typer.Option("--pause", metavar="SECONDS", min=0, help="Between two recordings.")] = 0.3,
+    speakers: Annotated[int, typer.Option(min=1, help="How many people read it at once.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the report, a picture, texts and what was heard there.")
+    ] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure how far the interpreter trails a speaker: real speech at real time, through the actual processes.
+
+    No telephone is needed. With --transcript the word error rate is reported, with --reference chrF and BLEU.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from appliance.bench import lag as bench  # noqa: PLC0415
+    from appliance.bench import lag_files  # noqa: PLC0415
+
+    settings = load(config or default_path()) if config or default_path().exists() else Config()
+    trial = lag_files.trial_of(say, source, targets, transcript, reference, minutes, pause_s, speakers)
+    with tempfile.TemporaryDirectory(prefix="dragoman-") as work, Console(stderr=True).status("") as line:
+        outcome = bench.run(settings, trial, Path(work), line.update)
+    if out:
+        lag_files.write(outcome, out)
+    _finish(outcome.report, json)
 
 
 def _finish(report: "Report", json: bool) -> None:

@@ -18,6 +18,7 @@ from appliance.config import Config
 from appliance.demo.child import end, spawn
 from appliance.frames.memory import Memory
 from appliance.frames.messages import HealthEvent, JournalEntry, LogLine
+from appliance.supervision.launcher import TABLE
 from appliance.supervision.process_table import WORKERS
 from appliance.supervision.vitals import Vitals
 from appliance.units import NS_PER_S
@@ -32,10 +33,14 @@ class BoxError(Exception):
 
 
 class Box:
-    """One appliance with its configuration and log in `directory`. A context manager: ready inside, gone after."""
+    """One appliance with its configuration and log in `directory`. A context manager: ready inside, gone after.
 
-    def __init__(self, config: Config, directory: Path) -> None:
+    `table`: the module of the process table.
+    """
+
+    def __init__(self, config: Config, directory: Path, table: str = TABLE) -> None:
         self.config = config
+        self._table = table
         self.config_path = directory / "appliance.toml"
         self.log_path = directory / "appliance.log"
         self._output_path = directory / "appliance.out"
@@ -56,6 +61,8 @@ class Box:
             str(self.config_path),
             "--log",
             str(self.log_path),
+            "--table",
+            self._table,
         ]
         self._process = spawn(up, self._output_path)
         threading.Thread(target=self._follow, args=(self._process,), daemon=True, name="appliance log").start()

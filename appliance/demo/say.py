@@ -42,14 +42,14 @@ def parse_say(argument: str) -> tuple[str, Path]:
     return language.lower(), Path(path)
 
 
-def load_turn(language: str, path: Path) -> Turn:
+def load_turn(language: str, path: Path, longest_s: float = LONGEST_S) -> Turn:
     """Read a recording of any rate and channel count. Raises SayError where it is broken, empty, silent or endless."""
     if not path.is_file():
         raise SayError(f"{path}: there is no such file")
     try:
         with soundfile.SoundFile(path) as recording:
-            if recording.frames > LONGEST_S * recording.samplerate:
-                raise SayError(f"{path}: longer than {LONGEST_S:.0f} s; cut it into several --say")
+            if recording.frames > longest_s * recording.samplerate:
+                raise SayError(f"{path}: longer than {longest_s:.0f} s; cut it into several --say")
             samples = recording.read(dtype="float32", always_2d=True).mean(axis=1)
             rate_hz = recording.samplerate
     except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:

@@ -1,0 +1,136 @@
+"""`bench lag`: how far the interpreter trails a speaker, and how well it translates, through the actual processes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from appliance.bench.lag_lanes import LaneResult, lane_result
+from appliance.bench.lag_metrics import LagReport, first_audio_ms, lag_report, quality
+from appliance.bench.lag_run import Run, interpret
+from appliance.bench.lag_speech import Stream
+from appliance.bench.report import Measurement, Report, Target, at_most, this_machine
+from appliance.config import Config
+from appliance.demo.box import BoxError
+from appliance.speech.words import word_error_rate
+
+MEAN_LAG_MS = 3_000.0
+FIRST_AUDIO_MS = {("en", "pt-br"): 1_300.0}  # Kokoro takes its time; everything else has DEFAULT_FIRST_AUDIO_MS
+DEFAULT_FIRST_AUDIO_MS = 900.0
+SLOPE_MS_PER_MIN = 30.0
+SLOPE_FROM_MIN = 5.0  # a shorter stream has no slope, only chance
+SHORT_MS = 5_000.0  # utterances to which the target of the first audio applies …
+ALONE_MS = 2_000.0  # … because nobody had said anything for so long
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is read aloud, by how many people at once, and what it should become.
+
+    transcript: of the source; reference: of the translation (into the only target); both of the whole stream.
+    """
+
+    stream: Stream
+    source: str
+    targets: tuple[str, ...]
+    speakers: int = 1
+    transcript: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneReport:
+    """One lane with its figures."""
+
+    name: str
+    target: str
+    result: LaneResult
+    lag: LagReport
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A trial that was run."""
+
+    trial: Trial
+    run: Run
+    lanes: tuple[LaneReport, ...]
+    report: Report
+
+
+def run(config: Config, trial: Trial, directory: Path, progress: Callable[[str], None] = lambda _: None) -> Outcome:
+    """Run a trial; the appliance keeps its files in `directory`. Raises BoxError, SocketError or EngineError."""
+    done = interpret(config, trial.stream, trial.source, list(trial.targets), trial.speakers, directory, progress)
+    lanes = tuple(_lanes(trial, done))
+    measurements = [one for lane in lanes for one in _lane_measurements(trial, lane)] + list(_box_measurements(done))
+    targets = [target for lane in lanes for target in _targets(trial, lane)]
+    return Outcome(trial, done, lanes, Report(this_machine(), tuple(measurements), tuple(targets)))
+
+
+def _lanes(trial: Trial, done: Run) -> Iterator[LaneReport]:
+    ends_ms = [recording.end_ms for recording in trial.stream.recordings]
+    reference_words = len(trial.reference.split()) or None
+    for lane in range(len(done.heard)):
+        speaker, target = divmod(lane, len(trial.targets))
+        language = trial.targets[target]
+        name = f"{trial.source} → {language}" + f", speaker {speaker + 1}" * (trial.speakers > 1)
+        result = lane_result(done.entries, lane, done.start_ns)
+        if not result.heard:
+            raise BoxError(f"{name}: nothing was heard; is the recording in {trial.source}, and are its engines there?")
+        yield LaneReport(name, language, result, lag_report(result.heard, ends_ms, reference_words))
+
+
+def _lane_measurements(trial: Trial, lane: LaneReport) -> Iterator[Measurement]:
+    lag, result = lane.lag, lane.result
+    figures: list[tuple[str, float, str]] = [
+        ("lag, mean", lag.mean_lag_ms, "ms"),
+        ("lag, p95", lag.p95_lag_ms, "ms"),
+        ("LAAL", lag.laal_ms, "ms"),
+        ("average lagging", lag.average_lagging_ms, "ms"),
+        ("lag slope", lag.slope_ms_per_min, "ms/min"),
+        ("first audio after an utterance, p50", lag.first_audio_p50_ms, "ms"),
+        ("first audio after an utterance, p95", lag.first_audio_p95_ms, "ms"),
+        ("words heard", lag.words, ""),
+        ("clauses", len(result.heard), ""),
+        ("audible revisions", result.revisions, ""),
+        ("segments not heard", result.unheard, ""),
+    ]
+    if trial.transcript:
+        figures.append(("word error rate", 100 * word_error_rate(trial.transcript, result.source), "%"))
+    if trial.reference:
+        against = quality(result.translation, trial.reference)
+        figures += [("chrF", against.chrf, ""), ("BLEU", against.bleu, "")]
+    for name, value, unit in figures:
+        yield Measurement(lane.name, name, value, unit)
+
+
+def _box_measurements(done: Run) -> Iterator[Measurement]:
+    for process, percent in done.cpu_percent.items():
+        yield Measurement(process, "CPU", percent, "% of a core")
+        for counter in ("dropped_frames", "dropped_messages", "engine_errors", "underruns"):
+            if count := done.counters[process].get(counter, 0):
+                yield Measurement(process, counter.replace("_", " "), count, "")
+
+
+def _targets(trial: Trial, lane: LaneReport) -> Iterator[Target]:
+    yield at_most(f"{lane.name}: lag, mean", lane.lag.mean_lag_ms, MEAN_LAG_MS, "ms")
+    if short := _after_short_utterances_ms(trial.stream, lane.result):
+        bound = FIRST_AUDIO_MS.get((trial.source, lane.target), DEFAULT_FIRST_AUDIO_MS)
+        median = sorted(short)[len(short) // 2]
+        yield at_most(f"{lane.name}: first audio after a short utterance, p50", median, bound, "ms")
+    if trial.stream.minutes >= SLOPE_FROM_MIN:
+        yield at_most(f"{lane.name}: lag slope", lane.lag.slope_ms_per_min, SLOPE_MS_PER_MIN, "ms/min")
+    yield at_most(f"{lane.name}: audible revisions", lane.result.revisions, 0)
+    yield at_most(f"{lane.name}: segments not heard", lane.result.unheard, 0)
+
+
+def _after_short_utterances_ms(stream: Stream, result: LaneResult) -> Sequence[float]:
+    """First audio after the utterances that are short, and had silence before them."""
+    recordings = stream.recordings
+    silence_ms = [float("inf")] + [later.begin_ms - earlier.end_ms for earlier, later in pairwise(recordings)]
+    found = first_audio_ms(result.heard, [recording.end_ms for recording in recordings])
+    return [
+        delay_ms
+        for place, delay_ms in found.items()
+        if place < len(recordings) and recordings[place].voiced_ms <= SHORT_MS and silence_ms[place] >= ALONE_MS
+    ]

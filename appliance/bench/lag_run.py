@@ -1,0 +1,124 @@
+"""One run of `bench lag`: the appliance as it is, but for `calls` and Asterisk, interpreting a stream at real time."""
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from appliance import clock
+from appliance.bench import lag_table
+from appliance.bench.lag_speech import Stream
+from appliance.bench.lag_wire import HOST, Wire
+from appliance.config import Config
+from appliance.demo.box import Box, BoxError
+from appliance.demo.call import heard_until_ns
+from appliance.demo.child import free_ports
+from appliance.frames.memory import Memory
+from appliance.frames.messages import JournalEntry
+from appliance.frames.roster import Address, Booth, Lane, Leg, Roster
+from appliance.units import NS_PER_S
+
+PROCESSES = tuple(process.name for process in lag_table.WORKERS)
+CALL = 1
+LOOK_S = 0.25
+HEARD_S = 60.0  # after everything was said
+QUIET_S = 2.0  # nothing more is on its way
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run left behind. `heard`: the sound of each lane's booth, from the stream's beginning, 16 kHz."""
+
+    entries: list[JournalEntry]
+    start_ns: int
+    cpu_percent: dict[str, float]  # of one core, by process
+    counters: dict[str, dict[str, int]]  # by process
+    heard: list[NDArray[np.int16]]
+
+
+def bench_config(base: Config, speakers: int, targets: int) -> Config:
+    """`base` with an instance, a port and places of its own."""
+    (port,) = free_ports(1)
+    return msgspec.structs.replace(
+        base,
+        instance=f"bench-lag-{os.getpid()}",
+        media=msgspec.structs.replace(base.media, host=HOST, port=port),
+        max_legs=max(2, speakers),
+        max_lanes=max(2, speakers * targets),
+        phones=(),
+        trunks=(),
+        routes=(),
+    )
+
+
+def interpret(
+    base: Config, stream: Stream, source: str, targets: list[str], speakers: int, directory: Path,
+    progress: Callable[[str], None],
+) -> Run:  # fmt: skip
+    """Let `speakers` people read the stream at once, each in a room alone, into every target language.
+
+    Lane number speaker · targets + target. Raises BoxError.
+    """
+    config = bench_config(base, speakers, len(targets))
+    media = Address(config.media.host, config.media.port)
+    with ExitStack() as opened:
+        wire = opened.enter_context(Wire([stream.samples] * speakers, speakers * len(targets), media))
+        progress("starting the appliance")
+        box = opened.enter_context(Box(config, directory, lag_table.__name__))
+        memory = Memory.attach(config.instance)
+        opened.callback(memory.close)
+        memory.write_roster(roster(wire, source, targets))
+        return _read_aloud(wire, box, progress)
+
+
+def roster(wire: Wire, source: str, targets: list[str]) -> Roster:
+    """A leg for every ear, and for each of them a booth and a lane for every target language."""
+    legs = tuple(Leg(place, CALL, f"bench{place}", source, ear) for place, ear in enumerate(wire.ears))
+    pairs = [(leg, target) for leg in legs for target in targets]
+    ends = [booth.address for booth in wire.booths]
+    booths = tuple(Booth(i, leg.room, target, ends[i]) for i, (leg, target) in enumerate(pairs))
+    lanes = tuple(Lane(i, CALL, leg.place, target, booth=i) for i, (leg, target) in enumerate(pairs))
+    return Roster(legs, lanes, booths)
+
+
+def _read_aloud(wire: Wire, box: Box, progress: Callable[[str], None]) -> Run:
+    workers = [psutil.Process(box.process_id(name)) for name in PROCESSES]
+    before_s = [_cpu_s(worker) for worker in workers]
+    wire.start()
+    _until_heard(wire, box, progress)
+    took_s = (clock.now_ns() - wire.start_ns) / NS_PER_S
+    used = [_cpu_s(worker) - before for worker, before in zip(workers, before_s, strict=True)]
+    wire.stop()
+    return Run(
+        entries=box.entries(),
+        start_ns=wire.start_ns,
+        cpu_percent={name: 100 * cpu_s / took_s for name, cpu_s in zip(PROCESSES, used, strict=True)},
+        counters=box.counters(),
+        heard=[booth.heard(wire.start_ns) for booth in wire.booths],
+    )
+
+
+def _until_heard(wire: Wire, box: Box, progress: Callable[[str], None]) -> None:
+    length_s = (wire.speech_end_ns - wire.start_ns) / NS_PER_S
+    while (now_ns := clock.now_ns()) < wire.speech_end_ns + HEARD_S * NS_PER_S:
+        clock.sleep_s(LOOK_S)
+        progress(f"{min(length_s, (now_ns - wire.start_ns) / NS_PER_S):.0f} of {length_s:.0f} s read aloud")
+        if now_ns > wire.speech_end_ns + QUIET_S * NS_PER_S:
+            heard_ns = heard_until_ns(box.entries(), wire.start_ns)
+            if heard_ns is not None and now_ns > heard_ns + QUIET_S * NS_PER_S:
+                return
+
+
+def _cpu_s(worker: psutil.Process) -> float:
+    """CPU time it has used. Raises BoxError when it has ended: the figures would be those of a restart."""
+    try:
+        times = worker.cpu_times()
+    except psutil.NoSuchProcess:
+        raise BoxError("a process of the appliance has ended during the measurement; its log says why") from None
+    return times.user + times.system
