@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.commands import bench, config, demo, doctor, status, up
+from appliance.commands import bench, config, demo, doctor, languages, status, up
 from appliance.config import ConfigError
 from appliance.plain_errors import is_plain
 
@@ -28,6 +28,7 @@ app.command()(up.up)
 app.command()(status.status)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
+app.command()(languages.languages)
 app.add_typer(config.app, name="config")
 app.add_typer(bench.app, name="bench")
 

@@ -22,6 +22,8 @@ COMMANDS = [
     "bench",
     "bench ring",
     "bench rtp",
+    "bench lag",
+    "languages",
 ]
 ROUTE = """
 [[phones]]
@@ -203,3 +205,13 @@ def test_an_error_that_speaks_for_itself_is_shown_as_it_is(monkeypatch, capsys):
         cli.main()
     assert capsys.readouterr().err == "the model is missing; run make setup\n"
     assert ended.value.code == cli.EXIT_FAILED
+
+
+def test_languages_for_programs_and_for_people():
+    rows = json.loads(dragoman("languages", "--from", "en", "--to", "pt-BR", "--json").stdout)
+    embedded = {"recognizer": "whisper-tiny-en", "translator": "bergamot", "synthesizer": "kokoro"}
+    assert embedded | {"directions": {"en": ["pt-br"]}} in rows
+    assert "pt-BR" in dragoman("languages", "--from", "en", "--to", "pt-BR").stdout
+    none = dragoman("languages", "--to", "tlh")
+    assert (none.returncode, none.stdout) == (1, "")
+    assert none.stderr == "no combination of engines interprets anything into tlh\n"

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from appliance.commands.languages import rows_for
 from appliance.config import LANGUAGE_TAG
 from appliance.engines.languages import (
     NLLB_CODES,
@@ -62,3 +63,21 @@ def test_the_whole_tag_goes_before_its_first_part() -> None:
     assert best_match({"pt-br"}, "pt") == ""
     assert pair_for({("en", "pt"), ("en", "pt-br")}, "en-us", "pt-br") == ("en", "pt-br")
     assert pair_for({("en", "pt")}, "en", "de") is None
+
+
+def test_the_table_of_the_command_has_every_direction_once() -> None:
+    shown = {(row.recognizer, row.translator, row.synthesizer): row.directions for row in rows_for("", "")}
+    for one in combinations():
+        directions = shown.pop((one.recognizer, one.translator, one.synthesizer))
+        assert sum(map(len, directions.values())) == len(one.directions)
+        assert {(a, b) for a, targets in directions.items() for b in targets} == one.directions
+    assert not shown
+
+
+def test_the_command_shows_what_serves_a_language() -> None:
+    for row in rows_for("en-us", "pt-br"):  # few engines know "en-us" by its whole tag
+        assert set(row.directions) <= {"en", "en-us"}
+        assert {target for targets in row.directions.values() for target in targets} <= {"pt-br", "pt"}
+    engines = {(row.recognizer, row.translator, row.synthesizer) for row in rows_for("en-us", "pt-br")}
+    assert ("whisper-tiny-en", "bergamot", "kokoro") in engines
+    assert not rows_for("en", "tlh")
