@@ -4,20 +4,23 @@ from appliance.engines.registry import load_synthesizers
 from appliance.stages.speaking import Speaker
 from appliance.supervision.context import Context
 
+LOOKS_EVERY_S = 0.05  # words that wait for more become due as their lane runs dry
+
 
 def main(ctx: Context) -> None:
-    """Speak each translation into the downlink of its lane."""
+    """Speak each translation into the downlink of its lane, clause by clause, as it grows."""
     synthesizers = load_synthesizers(ctx.config)
     translations = ctx.text_reader("translations")
-    speaker = Speaker(ctx, synthesizers, translations.position)
+    speaker = Speaker(ctx, synthesizers, translations.position, ctx.journaled())
     ctx.ready()
-    for _ in ctx.turns():
+    for _ in ctx.turns(LOOKS_EVERY_S):
         while not ctx.stopping:
             while (translation := translations.read()) is not None:
                 speaker.take(translation, translations.position)
-            translations.commit(speaker.done_until)  # after a restart, tts says again what it had not finished
-            if speaker.idle:
+            clause = speaker.next_clause()
+            translations.commit(speaker.done_until)  # after a restart, tts says what it had not finished
+            if clause is None:
                 break
-            spoken = speaker.speak_clause()
+            spoken = speaker.speak(clause)
             if spoken is not None:
                 ctx.journal(spoken)

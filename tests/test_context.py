@@ -96,7 +96,7 @@ def test_journals_arrive_in_order_whatever_their_type(ctx, memory):
     lines = Lines()
     vitals = Vitals(memory.vitals("watchdog"))
     journals = Journals(memory, ["mt"], vitals, lines)
-    sent = [FirstAudio(1, 2, 3, 4), LogLine("mt", "info", "x" * 2000, 5)]
+    sent = [FirstAudio(1, 2, 0, 3, 4), LogLine("mt", "info", "x" * 2000, 5)]
     for entry in sent:
         ctx.journal(entry)
     ctx.log.warning("short")

@@ -52,6 +52,8 @@ class Spoken(msgspec.Struct, frozen=True, tag="spoken"):
     tts_first_ms: float  # text received to first frame pushed
     tts_ms: float
     frames: int
+    revision: int = 0  # of the translation that its last word came with …
+    words: int = 0  # … and how many words of that one have been spoken now: a restart goes on after them
 
 
 class FirstAudio(msgspec.Struct, frozen=True, tag="first_audio"):

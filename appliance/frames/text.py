@@ -26,6 +26,25 @@ class TextWriter:
             raise ValueError(f"a message holds at most {self._limit_bytes} bytes in this ring, not {len(record)}")
         return self._ring.push_many(record, flags=START | END)
 
+    def written(self, record: type[Record] | UnionType) -> list[Record]:
+        """The messages that the ring still has, oldest first: those of a writer that died, too.
+
+        For a restarted process, to go on where it had stopped.
+        """
+        decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(record)
+        found: list[Record] = []
+        parts: list[bytes] = []
+        for sequence in range(max(0, self._ring.head - self._ring.slots), self._ring.head):
+            parts.append(self._ring.read_back(sequence) or b"")
+            # A frame does not say that it begins a record, but nothing else can be decoded.
+            try:
+                found.append(decoder.decode(b"".join(parts)))
+            except msgspec.MsgspecError:
+                if len(parts[-1]) == FRAME_BYTES:
+                    continue
+            parts.clear()
+        return found
+
 
 class TextReader(Generic[Record]):
     """Reads messages of type `record` from a ring.

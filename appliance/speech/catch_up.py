@@ -41,6 +41,24 @@ class SynthesisCost:
     chars_per_s: float = 15.0  # of the language it speaks
 
 
+def learned(cost: SynthesisCost, took_ms: float, speech_ms: float, chars: int, weight: float = 0.2) -> SynthesisCost:
+    """What a synthesizer takes, after one more chunk: of `chars` characters it made `speech_ms` of speech."""
+    if not chars or speech_ms <= 0:
+        return cost
+    per_second_ms = max(0.0, took_ms - cost.fixed_ms) / (speech_ms / 1000)
+    chars_per_s = chars / (speech_ms / 1000)
+    return SynthesisCost(
+        cost.fixed_ms,
+        max(1.0, cost.per_second_ms + weight * (per_second_ms - cost.per_second_ms)),
+        cost.chars_per_s + weight * (chars_per_s - cost.chars_per_s),
+    )
+
+
+def synthesis_ms(chars: int, cost: SynthesisCost) -> float:
+    """How long a synthesizer takes for a chunk of so many characters."""
+    return cost.fixed_ms + cost.per_second_ms * chars / cost.chars_per_s
+
+
 def chunk_chars(backlog_ms: float, cost: SynthesisCost, shortest: int = 20, longest: int = 80) -> int:
     """How many characters the next chunk may have so that its voice is ready when the backlog has been heard.
 

@@ -14,6 +14,7 @@ OPENERS = {
     "en": "about after and at because before but by for from if in of on or to until when where which while who with",
     "pt": "até com da de do dos e em enquanto mas na nas no nos onde ou para pela pelo por porque quando que se sobre",
 }
+_OPENERS = {language: frozenset(words.split()) for language, words in OPENERS.items()}
 _SENTENCE_END = re.compile(r"[.!?…][\"')»”]*$")
 _PHRASE_END = re.compile(r"[.!?…,;:][\"')»”]*$")
 
@@ -32,20 +33,20 @@ def split_clauses(text: str, language: str, sizes: ClauseSizes) -> list[Clause]:
     No word is lost, changed or moved: joining the clauses with spaces gives the words of `text`.
     A word longer than the limit stays whole.
     """
-    openers = frozenset(OPENERS.get(language.partition("-")[0], "").split())
     words = text.split()
     clauses: list[Clause] = []
     limit = float(sizes.first_chars)
     while words:
-        count = _cut(words, limit, openers)
-        clauses.append(Clause(" ".join(words[:count]), _pause_after(words[count - 1])))
+        count = clause_words(words, language, limit)
+        clauses.append(Clause(" ".join(words[:count]), pause_after_ms(words[count - 1])))
         words = words[count:]
         limit = min(limit * sizes.growth, sizes.longest_chars)
     return clauses
 
 
-def _cut(words: list[str], limit: float, openers: frozenset[str]) -> int:
-    """How many words the next clause takes: the best place to cut within `limit` characters."""
+def clause_words(words: list[str], language: str, limit: float) -> int:
+    """How many of `words` the next clause takes: the best place to cut within `limit` characters; at least one."""
+    openers = _openers(language)
     fitting = _fitting(words, limit)
     if fitting == len(words):
         return fitting
@@ -56,6 +57,27 @@ def _cut(words: list[str], limit: float, openers: frozenset[str]) -> int:
     while fitting > 1 and len(words[fitting - 1]) <= 2:  # an article belongs to the word after it
         fitting -= 1
     return fitting
+
+
+def leans_on_next(word: str, language: str) -> bool:
+    """Whether a voice should not stop after `word`: an article or a preposition belongs to what follows."""
+    return len(word) <= 2 or word.lower() in _openers(language)
+
+
+def ends_phrase(word: str) -> bool:
+    """Whether `word` ends with a mark that a speaker breathes at."""
+    return _PHRASE_END.search(word) is not None
+
+
+def pause_after_ms(word: str) -> int:
+    """How long a speaker pauses after `word`."""
+    if _SENTENCE_END.search(word):
+        return SENTENCE_PAUSE_MS
+    return COMMA_PAUSE_MS if ends_phrase(word) else BREATH_MS
+
+
+def _openers(language: str) -> frozenset[str]:
+    return _OPENERS.get(language.partition("-")[0], frozenset())
 
 
 def _fitting(words: list[str], limit: float) -> int:
@@ -76,9 +98,3 @@ def _before_openers(words: list[str], openers: frozenset[str]) -> list[int]:
 
 def _chars(words: list[str]) -> int:
     return sum(map(len, words)) + len(words) - 1
-
-
-def _pause_after(word: str) -> int:
-    if _SENTENCE_END.search(word):
-        return SENTENCE_PAUSE_MS
-    return COMMA_PAUSE_MS if _PHRASE_END.search(word) else BREATH_MS

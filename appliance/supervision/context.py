@@ -95,3 +95,7 @@ class Context:
     def journal(self, entry: JournalEntry) -> None:
         """Put an entry into this process's journal, which the watchdog writes out. Never blocks."""
         self._journal.write(entry)
+
+    def journaled(self) -> list[JournalEntry]:
+        """The last entries of this process's journal, oldest first, from before a restart too."""
+        return self._journal.written(JournalEntry)

@@ -1,0 +1,64 @@
+"""How much of what waits in a lane is spoken next: a clause, or nothing yet because more words make it a better one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from appliance.engines.protocols import ClauseSizes
+from appliance.speech.catch_up import SynthesisCost, chunk_chars, synthesis_ms
+from appliance.speech.clauses import clause_words, ends_phrase, leans_on_next
+
+
+@dataclass(frozen=True, slots=True)
+class PhrasingPolicy:
+    """When a lane waits for more words of a segment that still grows."""
+
+    # What has to be left to hear when the clause is ready: other lanes take turns, and a voice is not always as quick.
+    margin_ms: int = 300
+    company_ms: int = 400  # so long a single word waits for a second one, although the lane is silent
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who speaks: in which language, in clauses of which size, and what they cost."""
+
+    language: str
+    sizes: ClauseSizes
+    cost: SynthesisCost = field(default_factory=SynthesisCost)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a lane has to say now."""
+
+    words: Sequence[str]  # of one segment
+    closed: bool  # no more words of it will come
+    waited_ms: float  # the first of them
+    backlog_ms: float  # speech that the listener has yet to hear
+    merge: bool = False  # the lane has fallen behind: take as much as the engine takes
+
+
+def words_to_speak(waiting: Waiting, voice: Voice, policy: PhrasingPolicy = PhrasingPolicy()) -> int:
+    """How many words to speak now; 0: wait for more.
+
+    A segment that grows gives up its last words only when they end a phrase, or when the lane would run dry.
+    """
+    longest = voice.sizes.longest_chars
+    affordable = chunk_chars(waiting.backlog_ms, voice.cost, voice.sizes.first_chars, longest)
+    words = list(waiting.words)
+    count = clause_words(words, voice.language, longest if waiting.merge else affordable)
+    if count == len(words) - 1:
+        count += 1  # a last word alone sounds worse than a clause that is a little late
+    if waiting.closed or count < len(words) or ends_phrase(words[-1]):
+        return count
+    if _can_wait(waiting, voice, policy):
+        return 0
+    while count > 1 and leans_on_next(words[count - 1], voice.language):
+        count -= 1
+    return count
+
+
+def _can_wait(waiting: Waiting, voice: Voice, policy: PhrasingPolicy) -> bool:
+    if len(waiting.words) == 1 and waiting.waited_ms < policy.company_ms:
+        return True
+    ready_ms = synthesis_ms(len(" ".join(waiting.words)), voice.cost)
+    return waiting.backlog_ms > ready_ms + policy.margin_ms

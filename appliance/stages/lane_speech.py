@@ -1,0 +1,111 @@
+"""One lane of tts: what it says next, how far it is behind, and its clauses in the downlink, each from START to END."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from appliance.engines.protocols import Samples
+from appliance.frames.messages import Spoken, Translation, clause_stream
+from appliance.frames.ring import END, START, RingWriter
+from appliance.frames.roster import call_stamp
+from appliance.speech.catch_up import Pace, next_pace
+from appliance.speech.clauses import pause_after_ms
+from appliance.speech.phrasing import Voice, Waiting, words_to_speak
+from appliance.stages.word_queue import QueuedWord, WordQueue
+from appliance.units import FRAME_BYTES, NS_PER_MS
+
+FULL_SCALE = 32_767
+MOST_AHEAD_MS = 15_000  # what waits beyond that waits as words: the call may end, and longer clauses sound better
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """What is spoken in one go: words of one segment, and the silence that belongs after them."""
+
+    lane: int
+    words: Sequence[QueuedWord]
+    pause_ms: int
+
+    @property
+    def text(self) -> str:
+        """The words, as a voice reads them."""
+        return " ".join(word.text for word in self.words)
+
+    @property
+    def last(self) -> QueuedWord:
+        """The word that brings the newest of the source."""
+        return self.words[-1]
+
+    @property
+    def translation(self) -> Translation:
+        """The translation that its last word came with."""
+        return self.last.taken.translation
+
+
+class LaneSpeech:
+    """The lane at `place`. `last` is what was last spoken in it, by this process or the one before it."""
+
+    def __init__(self, place: int, downlink: RingWriter, last: Spoken | None) -> None:
+        self.place = place
+        self.queue = WordQueue()
+        self.served_ns = 0
+        self._last = last
+        self._downlink = downlink
+        self._pace = Pace()
+        self._paced_ns = 0
+
+    def next_clause(self, voice: Voice, backlog_ms: float, now_ns: int) -> Clause | None:
+        """Take the next clause off the queue; None if it can wait, with `backlog_ms` of speech yet to be heard."""
+        self._keep_pace(voice, backlog_ms, now_ns)
+        if backlog_ms > MOST_AHEAD_MS:
+            return None
+        words = self.queue.of_segment()
+        waiting = Waiting(
+            [word.text for word in words],
+            self.queue.is_closed,
+            (now_ns - words[0].taken.received_ns) / NS_PER_MS,
+            backlog_ms,
+            self._pace.merge,
+        )
+        count = words_to_speak(waiting, voice)
+        if not count:
+            return None
+        self.served_ns = now_ns
+        spoken = self.queue.pop(count)
+        return Clause(self.place, spoken, round(pause_after_ms(spoken[-1].text) * self._pace.pauses))
+
+    def push(self, clause: Clause, samples: Samples, tts_ms: float) -> Spoken:
+        """Put the sound of a clause (16 kHz) into the downlink; `tts_ms` after its first word was received."""
+        source, seq_num = clause.translation.source, clause.translation.seq_num
+        before = self._last if self._last and self._last.seq_num == seq_num else None
+        number = before.clause + 1 if before else 0
+        frames = _frames(samples)
+        stream, stamp = clause_stream(seq_num, number), call_stamp(source.call)
+        self._downlink.push_many(frames, stream, source.end_ns, stamp, START | END)
+        self._last = Spoken(
+            lane=self.place,
+            seq_num=seq_num,
+            clause=number,
+            text=clause.text,
+            start_ns=before.end_ns if before else source.start_ns,
+            end_ns=clause.last.end_ns,
+            tts_first_ms=tts_ms,
+            tts_ms=tts_ms,
+            frames=len(frames) // FRAME_BYTES,
+            revision=clause.translation.revision,
+            words=clause.last.place,
+        )
+        return self._last
+
+    def _keep_pace(self, voice: Voice, backlog_ms: float, now_ns: int) -> None:
+        chars = sum(len(word.text) + 1 for word in self.queue.of_segment())
+        behind_ms = backlog_ms + 1000 * chars / voice.cost.chars_per_s
+        self._pace = next_pace(self._pace, behind_ms, (now_ns - self._paced_ns) / NS_PER_MS)
+        self._paced_ns = now_ns
+
+
+def _frames(samples: Samples) -> bytes:
+    """Whole frames; the last one is filled up with silence."""
+    pcm = (np.clip(samples, -1, 1) * FULL_SCALE).astype("<i2").tobytes()
+    return pcm.ljust(-(-len(pcm) // FRAME_BYTES) * FRAME_BYTES, b"\0")
