@@ -52,6 +52,8 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     synthesizers: dict[str, str] = msgspec.field(default_factory=lambda: {"en": "piper", "pt-br": "kokoro"})
     threads: int = 2
     endpoint_ms: int = 400
+    simultaneous: bool = True  # False: nothing is translated before its speaker pauses
+    step_ms: int = 500  # of new speech between two looks at what somebody says
 
 
 class Phone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -213,6 +215,7 @@ def _number_problems(config: Config) -> Iterator[str]:
         ("media.jitter_frames", media.jitter_frames, 0, 50),
         ("engines.threads", config.engines.threads, 1, 256),
         ("engines.endpoint_ms", config.engines.endpoint_ms, 100, 5000),
+        ("engines.step_ms", config.engines.step_ms, 200, 5000),
         *((f"trunks[{place}].port", trunk.port, 1, 65_535) for place, trunk in enumerate(config.trunks)),
     )
     for path, value, least, most in ranges:

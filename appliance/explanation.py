@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from appliance.config import Config, ConfigError, Route
-from appliance.engines.registry import EVERY_OTHER, RECOGNIZERS, SYNTHESIZERS, TRANSLATORS
+from appliance.engines.registry import EVERY_OTHER, RECOGNIZERS, STREAMING_RECOGNIZERS, SYNTHESIZERS, TRANSLATORS
 from appliance.frames.layout import Layout, places
 from appliance.supervision.process_table import PROCESS_NAMES
 from appliance.telephony import asterisk_config
@@ -83,7 +83,7 @@ def _port_problems(config: Config) -> Iterator[str]:
 def _engine_problems(config: Config) -> Iterator[str]:
     engines = config.engines
     chosen: tuple[tuple[str, Iterable[str], Iterable[str]], ...] = (
-        ("recognizers", engines.recognizers.values(), RECOGNIZERS),
+        ("recognizers", engines.recognizers.values(), (*RECOGNIZERS, *STREAMING_RECOGNIZERS)),
         ("translator", [engines.translator], TRANSLATORS),
         ("synthesizers", engines.synthesizers.values(), SYNTHESIZERS),
     )

@@ -1,6 +1,6 @@
 """What an engine must do to take part: small protocols, and the values they exchange."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -53,6 +53,50 @@ class Recognizer(Protocol):
 
     def recognize(self, samples: Samples, language: str) -> Recognition:
         """Transcribe `samples` (16 kHz) spoken in `language`. Raises EngineError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with its punctuation, and when it was said (CLOCK_MONOTONIC at capture)."""
+
+    text: str
+    start_ns: int
+    end_ns: int
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """Sound to be decoded while its speaker may go on: 16 kHz, with what was said before it, in words."""
+
+    samples: Samples
+    language: str
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What a window says. The times of its `words` count from the window's first sample.
+
+    The other two are the recognizer's own doubts: how probable it finds silence, and the mean of its tokens' log
+    probabilities.
+    """
+
+    words: tuple[Word, ...]
+    no_speech: float
+    log_probability: float
+
+
+class BatchRecognizer(Recognizer, Protocol):
+    """A recognizer that decodes what many legs say in one batch. It remembers nothing from one batch to the next."""
+
+    most_windows: int  # in one batch
+
+    def decode(self, windows: Sequence[Window]) -> list[Hypothesis]:
+        """One hypothesis for each window, as it is: loops and phantoms are the caller's to find. Raises EngineError."""
+
+    def language_probabilities(self, samples: Samples) -> dict[str, float]:
+        """How probable each language is; a single one for a model that knows no other. Raises EngineError."""
 
 
 class Translator(Protocol):
@@ -123,16 +167,6 @@ class StreamContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """One word with its punctuation, and when it was said (CLOCK_MONOTONIC at capture)."""
-
-    text: str
-    start_ns: int
-    end_ns: int
-    confidence: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class Transcript:
     """All that has been recognised of one utterance so far.
 
@@ -148,6 +182,7 @@ class Transcript:
     language: str
     committed: tuple[Word, ...]
     tentative: tuple[Word, ...] = ()
+    decode_ms: float = 0.0  # what this revision took the engine, where that is known
 
 
 class RecognitionStream(Protocol):

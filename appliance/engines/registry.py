@@ -7,8 +7,8 @@ from typing import Any, TypeVar, cast
 from appliance.config import Config, ConfigError
 from appliance.engines.model_files import manifest, verified_folder
 from appliance.engines.protocols import (
+    BatchRecognizer,
     EngineError,
-    Recognizer,
     StreamingRecognizer,
     Synthesizer,
     Translator,
@@ -37,12 +37,12 @@ VOICE_DETECTOR = "silero-vad"
 VOICE_DETECTORS = {VOICE_DETECTOR: "appliance.engines.silero_vad:SileroVad"}
 EVERY_OTHER = "*"
 
-Engine = TypeVar("Engine", Recognizer, Synthesizer)
+Engine = TypeVar("Engine", StreamingRecognizer, Synthesizer)
 
 
-def load_recognizer(name: str, config: Config) -> Recognizer:
+def load_recognizer(name: str, config: Config) -> BatchRecognizer:
     """The recognizer called `name`, loaded and not yet warm. Raises EngineError, as all loading here does."""
-    return cast(Recognizer, _load(name, RECOGNIZERS, config))
+    return cast(BatchRecognizer, _load(name, RECOGNIZERS, config))
 
 
 def load_streaming_recognizer(name: str, config: Config) -> StreamingRecognizer:
@@ -65,9 +65,20 @@ def load_voice_detector(config: Config) -> VoiceDetector:
     return cast(VoiceDetector, _load(VOICE_DETECTOR, VOICE_DETECTORS, config))
 
 
-def load_recognizers(config: Config) -> dict[str, Recognizer]:
-    """Every recognizer that the configuration names, by language; warm, and each loaded once."""
-    return _load_each(config.engines.recognizers, load_recognizer, config)
+def load_recognizers(
+    config: Config, streamed: Callable[[BatchRecognizer], StreamingRecognizer]
+) -> dict[str, StreamingRecognizer]:
+    """Every recognizer that the configuration names, by language; warm, and each loaded once.
+
+    streamed: makes a recognizer of ours, which decodes windows, follow the legs.
+    """
+
+    def load(name: str, config: Config) -> StreamingRecognizer:
+        if name in STREAMING_RECOGNIZERS:
+            return load_streaming_recognizer(name, config)
+        return streamed(load_recognizer(name, config))
+
+    return _load_each(config.engines.recognizers, load, config)
 
 
 def load_synthesizers(config: Config) -> dict[str, Synthesizer]:

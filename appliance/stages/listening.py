@@ -1,140 +1,102 @@
-"""One leg heard: frames from its uplink in, utterances ready to be recognised out."""
+"""One leg listened to: where in its sound somebody speaks, pauses, and has finished."""
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from appliance.engines.protocols import Samples, VoiceDetector
-from appliance.frames.ring import Frame, RingReader
-from appliance.frames.roster import Leg
 from appliance.speech.endpointing import Endpointer, EndpointPolicy, Utterance
-from appliance.units import FRAME_BYTES, FRAME_SAMPLES, NS_PER_S, SAMPLE_RATE_HZ
+from appliance.stages.sound import Sound
 
-FRAMES_AT_ONCE = 64
-TAIL_SAMPLES = SAMPLE_RATE_HZ * 160 // 1000  # silence after an utterance that its recognizer gets, if it is there
-FULL_SCALE = 32_768
 # After some 5 s of silence Silero notices speech up to 0.4 s late, more than the pre-roll; a fresh state does not.
 FRESH_STATE_WINDOWS = 64  # 2 s
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Heard:
-    """An utterance, with its sound (16 kHz) and its place in the leg's uplink and in time."""
-
-    utterance: Utterance
-    samples: Samples
-    seq_num: int  # of its first frame
-    start_ns: int
-    end_ns: int  # of its last voiced sample
-
-
 class Listener:
-    """Follows one leg during one call.
+    """Judges the windows of a `Sound` from sample `start` on. Its utterances are numbered in windows from there."""
 
-    What `hear` has given out stays uncommitted in the ring until `settle`: a process that dies in between, and is
-    started again, hears it again.
-    """
-
-    def __init__(self, leg: Leg, uplink: RingReader, detector: VoiceDetector, policy: EndpointPolicy) -> None:
-        self.leg = leg
-        self.dropped_frames = 0
-        self._uplink = uplink
+    def __init__(self, detector: VoiceDetector, policy: EndpointPolicy, start: int = 0) -> None:
+        self.over: Utterance | None = None  # the listener goes on when its owner has taken care of it
+        self.voiced = 0  # windows so far
         self._detector = detector
         self._policy = policy
-        self._restart()
-
-    def _restart(self) -> None:
-        """Begin at the next frame as if nothing had been heard before."""
-        self._endpointer = Endpointer(self._policy)
-        self._state = np.zeros(self._detector.state_size, np.float32)
-        self._frames: deque[Frame] = deque()  # those that may still be needed
-        self._first_frame = 0  # how many came before them
-        self._sound = bytearray()  # of `_frames`
-        self._next_sequence = -1
-        self._judged = 0  # windows
+        self._start = start
+        self._endpointer = Endpointer(policy)
+        self._state: Samples = np.zeros(detector.state_size, np.float32)
+        self._probabilities: deque[float] = deque()  # of the windows from `_heard` on
+        self._heard = 0  # windows that the endpointer knows of
+        self._voices: list[bool] = []  # of the windows before that, from `_voices_from` on
+        self._voices_from = 0
         self._fresh_at = 0  # the window at which the detector's state was last a fresh one
 
-    def hear(self) -> Iterator[Heard]:
-        """Take in what the ring holds; yields each utterance that is over."""
-        while frames := self._uplink.pop_many(FRAMES_AT_ONCE):
-            self._take(frames)
-            for probability in self._judge():
-                over = self._endpointer.push(probability)
-                if over is not None:
-                    yield self._heard(over)
-            self._refresh()
-            self._forget()
+    @property
+    def in_utterance(self) -> bool:
+        """Whether somebody has begun to speak, and it is not known to be over."""
+        return self._endpointer.in_utterance
 
-    def pause(self) -> Heard | None:
+    @property
+    def pause(self) -> Utterance | None:
         """The utterance that is over if its speaker says no more."""
-        utterance = self._endpointer.pause
-        return None if utterance is None else self._heard(utterance)
+        return self._endpointer.pause
 
-    def settle(self) -> None:
-        """Everything that `hear` gave out has been dealt with: never replay it."""
-        self._uplink.commit(self._frames[0].sequence if self._frames else self._uplink.position)
+    @property
+    def heard_to(self) -> int:
+        """The sample up to which everything is judged."""
+        return self.sample(self._heard)
 
-    def close(self) -> None:
-        """The call is over: leave nothing of it to the next one at this place."""
-        self._uplink.seek(self._uplink.head)
-        self._uplink.commit()
+    @property
+    def needed_from(self) -> int:
+        """The first sample of an utterance that goes on, or that may begin now."""
+        return self.sample(self._endpointer.needed_from)
 
-    def _take(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            if self._next_sequence not in (-1, frame.sequence):  # overrun: what is left of an utterance makes no sense
-                self.dropped_frames += frame.sequence - self._next_sequence
-                self._restart()
-            self._next_sequence = frame.sequence + 1
-            self._frames.append(frame)
-            self._sound += frame.payload
+    def sample(self, window: int) -> int:
+        """Where a window begins."""
+        return self._start + window * self._detector.window_samples
 
-    def _judge(self) -> list[float]:
-        """The probabilities of speech in the windows that are complete and not judged yet."""
+    def hear(self, sound: Sound) -> bool:
+        """Take in one more window; returns whether there was one. There is none while an utterance is `over`."""
+        if not self._probabilities:
+            self._judge(sound)
+        if not self._probabilities or self.over is not None:
+            return False
+        self._push(self._probabilities.popleft())
+        return True
+
+    def voiced_share(self, start: int, end: int) -> float:
+        """How much of the windows from sample `start` to `end` is speech."""
         size = self._detector.window_samples
-        first = self._judged * size - self._first_frame * FRAME_SAMPLES
-        count = (len(self._frames) * FRAME_SAMPLES - first) // size
-        if count == 0:
-            return []
-        windows = self._samples(first, first + count * size).reshape(count, size)
+        first = max(0, (start - self._start) // size - self._voices_from)
+        voices = self._voices[first : max(first, -(-(end - self._start) // size) - self._voices_from)]
+        return sum(voices) / len(voices) if voices else 0.0
+
+    def forget(self, before: int) -> None:
+        """Nobody will ask for the windows before sample `before`."""
+        count = (before - self._start) // self._detector.window_samples - self._voices_from
+        if count > 0:
+            del self._voices[:count]
+            self._voices_from += count
+
+    def _push(self, probability: float) -> None:
+        self.over = self._endpointer.push(probability)
+        self._heard += 1
+        voiced = probability >= self._policy.goes_on_above
+        self._voices.append(voiced)
+        self.voiced += voiced
+
+    def _judge(self, sound: Sound) -> None:
+        size = self._detector.window_samples
+        first = self.sample(self._heard + len(self._probabilities))
+        count = (sound.end - first) // size
+        if count <= 0:
+            return
+        self._refresh()
+        windows = sound.samples(first, first + count * size).reshape(count, size)
         probabilities, self._state = self._detector.detect(windows, self._state)
-        self._judged += count
-        return [float(probability) for probability in probabilities]
+        self._probabilities += map(float, probabilities)
 
     def _refresh(self) -> None:
         """In a silence, let the detector begin anew from time to time."""
-        if self._endpointer.in_utterance or self._judged - self._fresh_at < FRESH_STATE_WINDOWS:
+        if self.in_utterance or self._heard - self._fresh_at < FRESH_STATE_WINDOWS:
             return
         self._state = np.zeros_like(self._state)
-        self._fresh_at = self._judged
-
-    def _heard(self, utterance: Utterance) -> Heard:
-        size, offset = self._detector.window_samples, self._first_frame * FRAME_SAMPLES
-        start, end = utterance.start * size - offset, utterance.end * size - offset
-        return Heard(
-            utterance,
-            self._samples(start, end + TAIL_SAMPLES),
-            self._frames[start // FRAME_SAMPLES].sequence,
-            self._time_ns(start),
-            self._time_ns(end - 1),
-        )
-
-    def _samples(self, start: int, end: int) -> Samples:
-        """Those from `start` to `end`, or to where the sound ends."""
-        # A copy, because a bytearray that somebody looks at cannot change its size.
-        samples: Samples = np.frombuffer(self._sound, "<i2")[start:end].astype(np.float32)
-        return samples / np.float32(FULL_SCALE)
-
-    def _time_ns(self, sample: int) -> int:
-        """When a sample was spoken; a frame's capture time is that of its first one."""
-        within_ns = sample % FRAME_SAMPLES * NS_PER_S // SAMPLE_RATE_HZ
-        return self._frames[sample // FRAME_SAMPLES].capture_ns + within_ns
-
-    def _forget(self) -> None:
-        """Let go of the frames that no utterance to come can contain."""
-        needed = self._endpointer.needed_from * self._detector.window_samples // FRAME_SAMPLES - self._first_frame
-        for _ in range(needed):
-            self._frames.popleft()
-        del self._sound[: needed * FRAME_BYTES]
-        self._first_frame += needed
+        self._fresh_at = self._heard

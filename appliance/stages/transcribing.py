@@ -1,97 +1,120 @@
-"""Legs turned into text: each utterance recognised while its speaker may still go on, and given out when it is over."""
+"""Legs turned into text: frames into a recognition stream, words out of it, and segments of them that grow."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from time import perf_counter
+from collections.abc import Iterator, Mapping
 
-from appliance.engines.protocols import EngineError, Recognizer, VoiceDetector
+from appliance.clock import now_ns
+from appliance.engines.protocols import (
+    EngineError,
+    EngineUnavailable,
+    RecognitionStream,
+    StreamContext,
+    StreamingRecognizer,
+    Transcript,
+)
 from appliance.engines.registry import for_language
 from appliance.frames.messages import Segment
+from appliance.frames.ring import RingReader
 from appliance.frames.roster import Leg, Roster
-from appliance.speech.endpointing import EndpointPolicy, Utterance
-from appliance.stages.listening import Heard, Listener
+from appliance.speech.segmenter import Segmenter, SegmentPolicy, TextSegment
+from appliance.speech.settled_words import SettledWords
 from appliance.supervision.context import Context
 
-
-@dataclass(frozen=True, slots=True)
-class _Guess:
-    """What an utterance says, if it is over."""
-
-    utterance: Utterance
-    text: str
-    asr_ms: float
+FRAMES_AT_ONCE = 64
+NO_PARTIALS = SegmentPolicy(partial_words=1_000_000)
 
 
 class Transcriber:
-    """One leg during one call: its segments, from its uplink."""
+    """One leg during one call: its segments, from its uplink.
 
-    def __init__(self, context: Context, listener: Listener, recognizer: Recognizer) -> None:
-        self.leg = listener.leg
+    What a restarted process would have to hear again stays uncommitted in the ring until `settle`.
+    """
+
+    def __init__(self, context: Context, leg: Leg, uplink: RingReader, stream: RecognitionStream) -> None:
+        self.leg = leg
         self._context = context
-        self._listener = listener
-        self._recognizer = recognizer
-        self._guess: _Guess | None = None
+        self._uplink = uplink
+        self._stream = stream
+        policy = SegmentPolicy() if context.config.engines.simultaneous else NO_PARTIALS
+        self._segmenter = Segmenter(leg.place, leg.language, policy)
+        self._words = SettledWords()
+        self._dropped = 0
+        self._needed_from = 0
+        self._is_in_trouble = False
+
+    def feed(self) -> None:
+        """Take in what the ring holds."""
+        while frames := self._uplink.pop_many(FRAMES_AT_ONCE):
+            for frame in frames:
+                self._stream.feed(frame.payload, frame.capture_ns, frame.sequence)
+        self._context.vitals.add("dropped_frames", self._uplink.dropped - self._dropped)
+        self._dropped = self._uplink.dropped
 
     def segments(self) -> Iterator[Segment]:
-        """The text of each utterance that is over now; nothing for sound that has no words in it."""
-        dropped = self._listener.dropped_frames
-        for heard in self._listener.hear():
-            self._context.vitals.add("utterances")
-            guess = self._recognized(heard)
-            if guess.text:
-                yield self._segment(heard, guess)
-        self._context.vitals.add("dropped_frames", self._listener.dropped_frames - dropped)
+        """What has become of the text since the last call: segments that have grown or are complete."""
+        self._needed_from = self._stream.needed_from  # before `take`: it may move on at any time
+        for transcript in self._taken():
+            for segment in self._segments_of(transcript):
+                yield self._message(segment, transcript.language, transcript.decode_ms)
+        for segment in self._segmenter.wait(now_ns()):
+            yield self._message(segment, self.leg.language, 0.0)
 
     def settle(self) -> None:
         """The segments given out are safe with the next process: a restart need not recognise them again."""
-        self._listener.settle()
-
-    def look_ahead(self) -> None:
-        """In a pause, recognise what has been said so far: it is ready when the pause turns out to be the end."""
-        heard = self._listener.pause()
-        if heard is not None:
-            self._guess = self._recognized(heard)
+        self._uplink.commit(max(self._uplink.committed, min(self._needed_from, self._uplink.position)))
 
     def close(self) -> None:
-        """The call is over."""
-        self._listener.close()
+        """The call is over: leave nothing of it to the next one at this place."""
+        self._stream.close()
+        self._uplink.seek(self._uplink.head)
+        self._uplink.commit()
 
-    def _recognized(self, heard: Heard) -> _Guess:
-        if self._guess is not None and self._guess.utterance == heard.utterance:
-            return self._guess
-        began_s = perf_counter()
+    def _taken(self) -> list[Transcript]:
         try:
-            with self._context.busy():
-                text = self._recognizer.recognize(heard.samples, self.leg.language).text
+            transcripts = self._stream.take()
         except EngineError as error:
-            self._context.vitals.add("engine_errors")
-            self._context.log.error(str(error))
-            text = ""
-        return _Guess(heard.utterance, text, 1000 * (perf_counter() - began_s))
+            self._trouble(error)
+            return []
+        if transcripts:
+            self._is_in_trouble = False
+        return transcripts
 
-    def _segment(self, heard: Heard, guess: _Guess) -> Segment:
+    def _trouble(self, error: EngineError) -> None:
+        """Count and tell it, once for as long as the engine is away."""
+        if self._is_in_trouble:
+            return
+        self._is_in_trouble = isinstance(error, EngineUnavailable)
+        self._context.vitals.add("engine_errors")
+        self._context.log.error(f"room {self.leg.room}: {error}")
+
+    def _segments_of(self, transcript: Transcript) -> list[TextSegment]:
+        segments = self._segmenter.push(self._words.push(transcript))
+        if transcript.final:
+            self._context.vitals.add("utterances")
+            segments += self._segmenter.finish()
+        return segments
+
+    def _message(self, segment: TextSegment, language: str, asr_ms: float) -> Segment:
         return Segment(
             leg=self.leg.place,
             call=self.leg.call,
-            seq_num=heard.seq_num,
-            revision=0,
-            final=True,
-            start_ns=heard.start_ns,
-            end_ns=heard.end_ns,
-            language=self.leg.language,
-            text=guess.text,
-            asr_ms=guess.asr_ms,
+            seq_num=segment.seq_num,
+            revision=segment.revision,
+            final=not segment.partial,
+            start_ns=segment.start_ns,
+            end_ns=segment.end_ns,
+            language=language,
+            text=segment.text,
+            asr_ms=asr_ms,
         )
 
 
 class Transcribers:
     """A transcriber for every leg of the roster."""
 
-    def __init__(self, context: Context, detector: VoiceDetector, recognizers: dict[str, Recognizer]) -> None:
+    def __init__(self, context: Context, recognizers: Mapping[str, StreamingRecognizer]) -> None:
         self._context = context
-        self._detector = detector
         self._recognizers = recognizers
-        self._policy = EndpointPolicy(hang_ms=context.config.engines.endpoint_ms)
+        self._engines = list({id(engine): engine for engine in recognizers.values()}.values())
         self._by_leg: dict[tuple[int, int], Transcriber | None] = {}  # (place, call); None: nobody knows its language
 
     def follow(self, roster: Roster) -> list[Transcriber]:
@@ -105,11 +128,22 @@ class Transcribers:
             self._by_leg[key] = self._open(legs[key])
         return [transcriber for transcriber in self._by_leg.values() if transcriber is not None]
 
+    def advance(self) -> None:
+        """Let the engines go on with what they were fed."""
+        for engine in self._engines:
+            with self._context.busy():
+                engine.advance()
+
+    def close(self) -> None:
+        """No more calls."""
+        for engine in self._engines:
+            engine.close()
+
     def _open(self, leg: Leg) -> Transcriber | None:
         try:
             recognizer = for_language(self._recognizers, leg.language, "recognizers")
+            stream = recognizer.open(StreamContext(leg.room, f"leg{leg.place}"), leg.language)
         except EngineError as error:
             self._context.log.error(f"room {leg.room} is not understood: {error}")
             return None
-        uplink = self._context.reader("uplink", leg.place)
-        return Transcriber(self._context, Listener(leg, uplink, self._detector, self._policy), recognizer)
+        return Transcriber(self._context, leg, self._context.reader("uplink", leg.place), stream)

@@ -1,0 +1,38 @@
+"""Words that a stream of transcripts will not take back: what its engine commits, and what two revisions agree on."""
+
+from appliance.engines.protocols import Transcript, Word
+from appliance.speech.stable_prefix import common_prefix, restated
+
+
+class SettledWords:
+    """One leg's transcripts in, words out, each once.
+
+    An engine that commits early is taken at its word. One that commits late, or only at the end of the utterance, has
+    words in `tentative` meanwhile: those that two successive revisions begin with are settled, all but the last.
+    """
+
+    def __init__(self) -> None:
+        self._seq_num = -1
+        self._given: list[Word] = []  # of this utterance
+        self._unsettled: list[str] = []  # what the last revision said beyond them
+
+    def push(self, transcript: Transcript) -> list[Word]:
+        """The newest revision; returns the words that are settled now."""
+        if transcript.seq_num != self._seq_num:
+            self._seq_num, self._given, self._unsettled = transcript.seq_num, [], []
+        said = transcript.committed + transcript.tentative
+        rest = said[self._said_before(said) :]
+        texts = [word.text for word in rest]
+        sure = len(rest) - len(transcript.tentative)
+        agreed = min(common_prefix(self._unsettled, texts), len(rest) - 1)
+        settled = max(0, sure, agreed)
+        self._given += rest[:settled]
+        self._unsettled = texts[settled:]
+        return list(rest[:settled])
+
+    def _said_before(self, said: tuple[Word, ...]) -> int:
+        """How many of the first words were given out before; an engine may have thought better of some."""
+        count = len(self._given)
+        if said[:count] == tuple(self._given):
+            return count
+        return restated([word.text for word in self._given], [word.text for word in said])

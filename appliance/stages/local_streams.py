@@ -1,0 +1,107 @@
+"""A recognizer of ours as a StreamingRecognizer: legs that are due are decoded in a batch, beside the main loop."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter
+
+from appliance.config import EnginesConfig
+from appliance.engines.protocols import (
+    BatchRecognizer,
+    EngineError,
+    EngineRefused,
+    Hypothesis,
+    StreamContext,
+    VoiceDetector,
+    covers,
+)
+from appliance.speech.decode_pace import DecodePace
+from appliance.speech.endpointing import EndpointPolicy
+from appliance.stages.local_stream import Decode, LocalStream, StreamPolicy
+
+STUCK_S = 3.0  # a batch that takes longer is waited for, where the watchdog sees it
+NEVER_MS = 3_600_000
+LONGEST_PAUSE_MS = 250  # a shorter one decides nothing; after a longer one, the answer would come after the endpoint
+LONGEST_SPEECH_MS = 600_000  # without a pause; only music goes on for so long
+
+Batch = list[tuple[LocalStream, Decode]]
+
+
+def stream_policy(engines: EnginesConfig) -> StreamPolicy:
+    """As the configuration has it."""
+    if not engines.simultaneous:
+        return StreamPolicy(None, EndpointPolicy(hang_ms=engines.endpoint_ms))
+    pause_ms = min(LONGEST_PAUSE_MS, engines.endpoint_ms // 2)
+    endpoint = EndpointPolicy(engines.endpoint_ms, pause_ms, longest_ms=LONGEST_SPEECH_MS)
+    return StreamPolicy(engines.step_ms, endpoint)
+
+
+class LocalStreams:
+    """One batch at a time is decoded in a thread of its own, so that a slow model delays no leg of another one."""
+
+    def __init__(self, recognizer: BatchRecognizer, detector: VoiceDetector, policy: StreamPolicy) -> None:
+        self.languages = recognizer.languages
+        self._recognizer = recognizer
+        self._detector = detector
+        self._policy = policy
+        self._streams: list[LocalStream] = []
+        self._pace = DecodePace(NEVER_MS if policy.step_ms is None else policy.step_ms)
+        self._thread = ThreadPoolExecutor(1, "decoder")
+        self._batch: Batch = []
+        self._answer: Future[tuple[list[Hypothesis], float]] | None = None
+        self._since_s = 0.0
+
+    def warm(self) -> None:
+        self._recognizer.warm()
+
+    def open(self, context: StreamContext, language: str) -> LocalStream:
+        if not covers(self.languages, language):
+            raise EngineRefused(f'this recognizer does not know the language "{language}"')
+        stream = LocalStream(context, language, self._detector, self._policy)
+        self._streams.append(stream)
+        return stream
+
+    def advance(self) -> None:
+        self._collect()
+        self._streams = [stream for stream in self._streams if not stream.closed]
+        for stream in self._streams:
+            stream.listen()
+        if self._answer is None:
+            self._begin(self._most_urgent())
+
+    def close(self) -> None:
+        for stream in self._streams:
+            stream.close()
+        self._thread.shutdown(cancel_futures=True)
+
+    def _most_urgent(self) -> Batch:
+        speaking = sum(stream.is_speaking for stream in self._streams)
+        step_ms = self._pace.step_ms(-(-speaking // self._recognizer.most_windows))
+        due = [(stream, decode) for stream in self._streams if (decode := stream.due(step_ms)) is not None]
+        due.sort(key=lambda each: (each[1].urgency, each[1].end_ns))
+        return due[: self._recognizer.most_windows]
+
+    def _begin(self, batch: Batch) -> None:
+        if batch:
+            self._batch = batch
+            self._since_s = perf_counter()
+            self._answer = self._thread.submit(self._decoded, [decode for _, decode in batch])
+
+    def _decoded(self, due: Sequence[Decode]) -> tuple[list[Hypothesis], float]:
+        began_s = perf_counter()
+        hypotheses = self._recognizer.decode([decode.window for decode in due])
+        return hypotheses, 1000 * (perf_counter() - began_s)
+
+    def _collect(self) -> None:
+        """Bring the streams their answers, if there are any."""
+        if self._answer is None or not (self._answer.done() or perf_counter() - self._since_s > STUCK_S):
+            return
+        answer, self._answer = self._answer, None
+        try:
+            hypotheses, decode_ms = answer.result()
+        except EngineError as error:
+            for stream, decode in self._batch:
+                stream.fail(decode, error)
+            return
+        self._pace.spent(decode_ms)
+        for (stream, decode), hypothesis in zip(self._batch, hypotheses, strict=True):
+            stream.answer(decode, hypothesis, decode_ms)
