@@ -8,6 +8,7 @@ from appliance.frames import datagrams
 from appliance.supervision.context import Context
 from appliance.units import FRAMES_PER_S
 from appliance.wire.downlink import Downlink
+from appliance.wire.originals import Originals
 from appliance.wire.pulse import Pulse, stay_punctual
 from appliance.wire.uplink import Uplink
 
@@ -20,7 +21,9 @@ def main(ctx: Context) -> None:
     readers = [ctx.reader("downlink", place) for place in range(config.max_lanes)]
     uplink = Uplink(ctx.media_fd, writers, config.max_lanes, config.media.jitter_frames, counts, ctx.log.warning)
     send = partial(datagrams.send, ctx.media_fd)
-    downlink = Downlink(send, readers, config.media.prefill_frames, counts, ctx.journal)
+    level_db = config.media.under_talk_db
+    originals = None if level_db == "off" else Originals(writers, level_db)
+    downlink = Downlink(send, readers, config.media.prefill_frames, counts, ctx.journal, originals=originals)
     roster = ctx.roster()
     uplink.follow(roster)
     downlink.follow(roster)

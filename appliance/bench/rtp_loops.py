@@ -64,7 +64,7 @@ def run_dragoman(media: socket.socket, load: Load, answer: Connection) -> None:
     roster, counts = _roster(load), Counter[str]()
     writers, readers = _rings(load, len(roster.lanes))
     uplink = Uplink(media.fileno(), writers, len(load.ears), WAIT_FRAMES, counts, print)
-    downlink = Downlink(partial(datagrams.send, media.fileno()), readers, PREFILL_FRAMES, counts, _ignore, _no_codec)
+    downlink = _downlink(partial(datagrams.send, media.fileno()), readers, counts)
     uplink.follow(roster)
     downlink.follow(roster)
     vitals = Vitals([0] * WORDS)
@@ -143,7 +143,7 @@ async def _on_uvloop(media: socket.socket, load: Load, answer: Connection) -> No
             transport.sendto(packet, target)
         return len(packets)
 
-    downlink = Downlink(send, readers, PREFILL_FRAMES, counts, _ignore, _no_codec)
+    downlink = _downlink(send, readers, counts)
     downlink.follow(roster)
     meter, late_us = Meter(counts), list[int]()
     first_ns = clock.now_ns()
@@ -194,6 +194,13 @@ def _ring_memory(slots: int) -> tuple[memoryview, int]:
     offset = -memory.ctypes.data % CACHE_LINE_BYTES
     _ring.format_ring(memory.data, offset, slots)
     return memory.data, offset
+
+
+def _downlink(
+    send: Callable[[list[tuple[int, bytes]]], int], readers: list[RingReader], counts: Counter[str]
+) -> Downlink:
+    """Without codec, and without hurry for the clause that waits in each ring from the first tick on."""
+    return Downlink(send, readers, PREFILL_FRAMES, counts, _ignore, _no_codec, catch_up=False)
 
 
 def _no_codec() -> Callable[[bytes], bytes]:

@@ -1,15 +1,17 @@
 """The 20 ms clock of one lane: clauses of translated speech go out in order, whole, and without clicks.
 
 The synthesizer writes faster or slower than speech is heard. Playout starts a clause when all of it is there or enough
-to bridge a pause of the synthesizer; where that was not enough, it fades out, and in again when there is more.
+to bridge a pause of the synthesizer; where that was not enough, it fades out, and in again when there is more. A lane
+that is behind its speaker plays faster than was written.
 """
 
 from collections import deque
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.media.hurry import Hurry, Piece
+from appliance.media.time_stretch import Pcm
 from appliance.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
 
 FADE_MS = 5
@@ -20,44 +22,38 @@ _FADE_IN = np.concatenate(
     (np.linspace(0, 1, _FADE_SAMPLES, dtype=np.float32), np.ones(FRAME_SAMPLES - _FADE_SAMPLES, np.float32))
 )
 _FADE_OUT = _FADE_IN[::-1]
+_PIECES_FASTER = 3  # that 20 ms of faster speech may take, and what is heard of the sound to come
 _FADE_AWAY = np.linspace(1, 0, FRAME_SAMPLES, dtype=np.float32)
-
-
-class Piece(NamedTuple):
-    """20 ms of a clause.
-
-    `speech_end_ns`: when the speech that the clause translates ended. `first`, `last`: of its clause.
-    """
-
-    payload: bytes
-    clause: int  # a number of its own
-    speech_end_ns: int
-    first: bool = False
-    last: bool = False
 
 
 class Playout:
     """One lane. Push pieces while it `wants_more`, and tick every 20 ms; `queued` have been pushed and not played.
 
     `prefill_frames`: how much of a clause must be there before it starts, and how many ticks that is waited for.
+    `speed` may change at any time, from 1.0 to time_stretch.FASTEST.
     """
 
     def __init__(self, prefill_frames: int) -> None:
         self.underruns = 0
+        self.speed = 1.0
         self._prefill_frames = max(1, prefill_frames)
         self._queue: deque[Piece] = deque()
+        self._hurry = Hurry()
         self._playing: Piece | None = None  # the last piece that went out; None between clauses
+        self._resumes = True  # the next piece joins on to silence, whatever it is
         self._waited_ticks = 0
 
     @property
     def queued(self) -> int:
-        """Pieces that wait."""
-        return len(self._queue)
+        """Pieces that have been pushed, and have not been played to their ends."""
+        return len(self._queue) if self._hurry.is_idle else len(self._queue) + self._hurry.held_pieces
 
     @property
     def wants_more(self) -> bool:
         """Whether the next tick can use another piece; all others are better kept where a restart finds them."""
-        return len(self._queue) < (self._prefill_frames if self._playing is None else 1)
+        if self._playing is None:
+            return len(self._queue) < self._prefill_frames
+        return len(self._queue) < (_PIECES_FASTER if self._hurries else 1)
 
     def push(self, piece: Piece) -> None:
         """The next piece, in order."""
@@ -65,11 +61,18 @@ class Playout:
 
     def tick(self) -> Piece | None:
         """The next 20 ms, as they shall be heard; None is silence."""
-        if self._playing is None:
-            return self._play(fade_in=True) if self._may_start() else None
-        if not self._queue:
-            return self._fade_away(self._playing)
-        return self._play(fade_in=self._queue[0].first)
+        if self._playing is None and not self._may_start():
+            return None
+        piece = self._hurry.next(self._take, self.speed) if self._hurries else self._take()
+        if piece is None:
+            return self._fade_away()
+        self._waited_ticks = 0
+        self._playing = None if piece.last else piece
+        return piece
+
+    @property
+    def _hurries(self) -> bool:
+        return self.speed > 1.0 or not self._hurry.is_idle
 
     def _may_start(self) -> bool:
         """Whether a clause, or what is left of it after an underrun, is here in full or far enough."""
@@ -79,20 +82,25 @@ class Playout:
         enough = len(self._queue) >= self._prefill_frames or self._waited_ticks > self._prefill_frames
         return enough or any(piece.last for piece in self._queue)
 
-    def _play(self, fade_in: bool) -> Piece:
+    def _take(self) -> Piece | None:
+        """The next piece of the queue, faded where it begins or ends."""
+        if not self._queue:
+            return None
         piece = self._queue.popleft()
-        self._waited_ticks = 0
-        self._playing = None if piece.last else piece
-        if fade_in:
+        if piece.first or self._resumes:
             piece = _shaped(piece, _FADE_IN)
+        self._resumes = False
         return _shaped(piece, _FADE_OUT) if piece.last else piece
 
-    def _fade_away(self, before: Piece) -> Piece:
-        """Conceal the first 20 ms of an underrun: the last frame mirrored, so that it joins on without a step."""
-        self._playing = None
+    def _fade_away(self) -> Piece:
+        """Conceal the first 20 ms of an underrun: the last sound mirrored, so that it joins on without a step."""
+        before, self._playing, self._resumes = self._playing, None, True
+        assert before, "what has not begun does not run dry"
         self.underruns += 1
-        mirrored = np.frombuffer(before.payload, _INT16)[::-1].tobytes()
-        return _shaped(before._replace(payload=mirrored, first=False), _FADE_AWAY)
+        rest = self._hurry.rest()
+        sound = np.concatenate((np.frombuffer(before.payload, _INT16), rest))
+        faded: Pcm = np.concatenate((rest, sound[::-1]))[:FRAME_SAMPLES]
+        return _shaped(before._replace(payload=faded.tobytes(), first=False), _FADE_AWAY)
 
 
 def _shaped(piece: Piece, envelope: NDArray[np.float32]) -> Piece:

@@ -1,5 +1,7 @@
 """Under-talk: the original speaker, softly under the translation, so that the line is never dead."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,8 +12,15 @@ DUCK_DB = -12.0  # quieter by so much more while the translation speaks
 DUCK_MS = 60
 RETURN_MS = 600  # slow: the original must not jump up in every pause between two clauses
 HOLD_MS = 300
+INAUDIBLE = 64  # of 32768: -54 dB, which the noise of a telephone line covers
 
 _INT16 = np.dtype("<i2")
+_LOUDEST = np.float32(32767)
+_LOWEST = np.float32(-32768)
+
+# Ducking goes up and down in whole steps, so that there are few gains, and all of them are computed once.
+_STEPS_DOWN = RETURN_MS // DUCK_MS  # in one frame
+_DUCKED = RETURN_MS // FRAME_MS
 
 
 class UnderTalk:
@@ -24,30 +33,40 @@ class UnderTalk:
         if level_db is not None and level_db > 0:
             raise ValueError(f"under-talk is at most 0 dB, as loud as the original, not {level_db:g} dB")
         self._level_db = level_db
-        self._duck_db = 0.0  # 0 … DUCK_DB, where it is now
+        self._ducked = 0  # steps, up to _DUCKED
         self._hold_ms = 0
 
     def mix(self, translation: bytes | None, original: bytes | None) -> bytes | None:
         """20 ms of what the listener hears; None is silence, in what goes in and in what comes out."""
-        gains = self._gains(speaking=translation is not None)
-        if original is None or gains is None:
+        before = self._ducked
+        self._duck(speaking=translation is not None)
+        if original is None or self._level_db is None:
             return translation
-        soft = np.frombuffer(original, _INT16) * gains
+        soft = np.frombuffer(original, _INT16) * _gains(self._level_db, before, self._ducked)
         if translation is not None:
             soft += np.frombuffer(translation, _INT16)
-        mixed: bytes = np.rint(soft).clip(-32768, 32767).astype(_INT16).tobytes()
-        return mixed
+            soft.clip(_LOWEST, _LOUDEST, out=soft)
+        return soft.astype(_INT16).tobytes()
 
-    def _gains(self, speaking: bool) -> NDArray[np.float32] | None:
-        """The gain of each sample of this frame: a straight line in dB from the last frame's end."""
-        before_db = self._duck_db
-        self._hold_ms = HOLD_MS if speaking else max(0, self._hold_ms - FRAME_MS)
+    def _duck(self, speaking: bool) -> None:
+        if speaking:
+            self._hold_ms = HOLD_MS
+        elif self._hold_ms:
+            self._hold_ms -= FRAME_MS
         if self._hold_ms:
-            self._duck_db = max(DUCK_DB, before_db + DUCK_DB * FRAME_MS / DUCK_MS)
-        else:
-            self._duck_db = min(0.0, before_db - DUCK_DB * FRAME_MS / RETURN_MS)
-        if self._level_db is None:
-            return None
-        ramp_db = self._level_db + np.linspace(before_db, self._duck_db, FRAME_SAMPLES, dtype=np.float32)
-        gains: NDArray[np.float32] = np.power(np.float32(10), ramp_db / np.float32(20))
-        return gains
+            self._ducked = min(_DUCKED, self._ducked + _STEPS_DOWN)
+        elif self._ducked:
+            self._ducked -= 1
+
+
+def least_audible(level_db: float) -> int:
+    """From which magnitude on, 1 to 32768, a sample of the original can be heard in the mix."""
+    return min(32768, max(1, round(INAUDIBLE / 10 ** (level_db / 20))))
+
+
+@lru_cache(maxsize=1024)
+def _gains(level_db: float, before: int, ducked: int) -> NDArray[np.float32]:
+    """The gain of each sample of a frame: a straight line in dB from the last frame's end."""
+    steps = np.linspace(before, ducked, FRAME_SAMPLES, dtype=np.float32)
+    gains: NDArray[np.float32] = np.power(np.float32(10), (level_db + steps * DUCK_DB / _DUCKED) / np.float32(20))
+    return gains

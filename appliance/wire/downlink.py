@@ -1,55 +1,24 @@
 """From the downlink rings to the socket: every lane's playout, mixed per booth, encoded, numbered and sent."""
 
-import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from appliance import clock
 from appliance.frames.datagrams import address_number
 from appliance.frames.messages import FirstAudio, clause_of
-from appliance.frames.ring import END, START, Frame, RingReader
-from appliance.frames.roster import Booth, Lane, Roster, call_stamp
-from appliance.media.codecs import G722_64K, G722Encoder
+from appliance.frames.ring import RingReader
+from appliance.frames.roster import Booth, Lane, Roster
+from appliance.media.codecs import G722Encoder
+from appliance.media.hurry import Piece
 from appliance.media.mixer import mix
-from appliance.media.playout import Piece, Playout
-from appliance.media.talkspurt import TalkspurtStream
-from appliance.units import FRAME_BYTES
+from appliance.units import FRAME_BYTES, FRAME_MS
+from appliance.wire.booth_out import BoothOut
+from appliance.wire.lane_out import LaneOut
+from appliance.wire.originals import Originals
+
+PACE_TICKS = 5  # a lane's pace is decided every so often; not of all lanes at the same tick
 
 SILENCE = bytes(FRAME_BYTES)
-
-
-class LaneOut:
-    """One lane's ring and playout. What has not been played stays uncommitted: a restarted process plays it.
-
-    Frames carry the number of their call: what the last call at this place left in the ring is not for this one.
-    """
-
-    def __init__(self, lane: Lane, reader: RingReader, prefill_frames: int) -> None:
-        self.lane = lane
-        self.reader = reader
-        self.playout = Playout(prefill_frames)
-        self.dropped = reader.dropped
-        self._call = call_stamp(lane.call)
-
-    def tick(self) -> Piece | None:
-        """The next 20 ms of this lane, or None."""
-        while self.playout.wants_more and (frame := self.reader.pop()):
-            if frame.timestamp == self._call:
-                self.playout.push(_piece(frame))
-        piece = self.playout.tick()
-        if piece:
-            self.reader.commit(self.reader.position - self.playout.queued)
-        return piece
-
-
-class BoothOut:
-    """Where one booth is, the lanes that speak in it, and its RTP stream, which outlives this process."""
-
-    def __init__(self, booth: Booth, address: int, encode: Callable[[bytes], bytes]) -> None:
-        self.booth = booth
-        self.address = address
-        self.lanes: list[LaneOut] = []
-        self.stream = TalkspurtStream(G722_64K, encode, ssrc=zlib.crc32(f"{booth.room} {booth.language}".encode()))
 
 
 def g722() -> Callable[[bytes], bytes]:
@@ -61,7 +30,8 @@ class Downlink:
     """All lanes and booths on one socket.
 
     `send` takes (address, packet) pairs and returns how many went out; `journal` is told the first audio of each
-    clause; `new_encoder` makes a booth's encoder of frames.
+    clause; `new_encoder` makes a booth's encoder of frames. With `originals`, they are heard under their translations.
+    Lanes that are behind `catch_up` by speaking faster.
     """
 
     def __init__(
@@ -72,6 +42,8 @@ class Downlink:
         counts: Counter[str],
         journal: Callable[[FirstAudio], None],
         new_encoder: Callable[[], Callable[[bytes], bytes]] = g722,
+        originals: Originals | None = None,
+        catch_up: bool = True,
     ) -> None:
         self._send = send
         self._readers = readers
@@ -79,6 +51,9 @@ class Downlink:
         self._counts = counts
         self._journal = journal
         self._new_encoder = new_encoder
+        self._originals = originals
+        self._catch_up = catch_up
+        self._paced: list[list[LaneOut]] = []  # which lanes' pace is decided together
         self._lanes: dict[int, LaneOut] = {}
         self._booths: dict[int, BoothOut] = {}
 
@@ -94,12 +69,22 @@ class Downlink:
         for out in lanes.values():
             if out.lane.booth in self._booths:
                 self._booths[out.lane.booth].lanes.append(out)
+        self._paced = [list(lanes.values())[turn::PACE_TICKS] for turn in range(PACE_TICKS)]
+        if self._originals:
+            self._originals.follow(roster)
+            for booth in self._booths.values():
+                booth.originals = self._originals.of({out.lane.leg for out in booth.lanes})
 
     def tick(self, tick: int) -> None:
         """Send the next 20 ms of every booth that has something to say; `tick` counts the box's 20 ms clock."""
         # First all lanes, then all booths: two short loops stay in the CPU's caches, a long one costs half again.
         heard: list[tuple[BoothOut, list[bytes]]] = []
         opened: list[tuple[Lane, Piece]] = []
+        if self._originals:
+            self._originals.tick()
+        if self._catch_up:
+            for out in self._paced[tick % PACE_TICKS]:
+                out.keep_up(PACE_TICKS * FRAME_MS)
         for booth in self._booths.values():
             frames = []
             for out in booth.lanes:
@@ -109,6 +94,8 @@ class Downlink:
                     self._counts["downlink_frames"] += 1
                     if piece.first:
                         opened.append((out.lane, piece))
+            if booth.under_talk:
+                frames = booth.with_originals(frames)
             if frames or not booth.stream.keep_quiet():
                 heard.append((booth, frames or [SILENCE]))
         if heard:
@@ -146,11 +133,6 @@ class Downlink:
         known = self._booths.get(booth.place)
         if known and known.booth == booth:
             return known
-        return BoothOut(booth, address_number(booth.address.host, booth.address.port), self._new_encoder())
-
-
-def _piece(frame: Frame) -> Piece:
-    payload, flags = frame.payload, frame.flags
-    if len(payload) < FRAME_BYTES:
-        payload = payload.ljust(FRAME_BYTES, b"\0")
-    return Piece(payload, frame.stream, frame.capture_ns, flags & START != 0, flags & END != 0)
+        address = address_number(booth.address.host, booth.address.port)
+        under_talk = self._originals.new_mix() if self._originals else None
+        return BoothOut(booth, address, self._new_encoder(), under_talk)

@@ -1,0 +1,46 @@
+"""One lane on its way out: from its ring through its playout, faster where it has fallen behind its speaker."""
+
+from appliance.frames.ring import END, START, Frame, RingReader
+from appliance.frames.roster import Lane, call_stamp
+from appliance.media.hurry import Piece
+from appliance.media.playout import Playout
+from appliance.speech.catch_up import Pace, next_pace
+from appliance.units import FRAME_BYTES, FRAME_MS
+
+
+class LaneOut:
+    """One lane's ring and playout. What has not been played stays uncommitted: a restarted process plays it.
+
+    Frames carry the number of their call: what the last call at this place left in the ring is not for this one.
+    """
+
+    def __init__(self, lane: Lane, reader: RingReader, prefill_frames: int) -> None:
+        self.lane = lane
+        self.reader = reader
+        self.playout = Playout(prefill_frames)
+        self.dropped = reader.dropped
+        self._call = call_stamp(lane.call)
+        self._pace = Pace()
+
+    def tick(self) -> Piece | None:
+        """The next 20 ms of this lane, or None."""
+        while self.playout.wants_more and (frame := self.reader.pop()):
+            if frame.timestamp == self._call:
+                self.playout.push(_piece(frame))
+        piece = self.playout.tick()
+        if piece:
+            self.reader.commit(self.reader.position - self.playout.queued)
+        return piece
+
+    def keep_up(self, elapsed_ms: float) -> None:
+        """Decide how fast it speaks from now on, `elapsed_ms` after it was decided last."""
+        backlog_ms = (self.reader.depth + self.playout.queued) * FRAME_MS
+        self._pace = next_pace(self._pace, backlog_ms, elapsed_ms)
+        self.playout.speed = self._pace.speed
+
+
+def _piece(frame: Frame) -> Piece:
+    payload, flags = frame.payload, frame.flags
+    if len(payload) < FRAME_BYTES:
+        payload = payload.ljust(FRAME_BYTES, b"\0")
+    return Piece(payload, frame.stream, frame.capture_ns, flags & START != 0, flags & END != 0)
