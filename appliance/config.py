@@ -85,6 +85,7 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     callee_language: str
     callee: str  # "PJSIP/phone" or "PJSIP/number@trunk"
     ring_s: int = 45
+    glossary: str = ""  # path of a CSV file with its terms and names
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,7 +149,16 @@ def load(path: Path) -> Config:
         config,
         cache_dir=config.cache_dir.expanduser(),
         asterisk=msgspec.structs.replace(config.asterisk, ari_password=password),
+        routes=tuple(_with_glossary_beside(path, route) for route in config.routes),
     )
+
+
+def _with_glossary_beside(config: Path, route: Route) -> Route:
+    """A relative path of a glossary counts from the configuration's folder."""
+    if not route.glossary:
+        return route
+    glossary = config.absolute().parent / Path(route.glossary).expanduser()
+    return msgspec.structs.replace(route, glossary=str(glossary))
 
 
 def parse(text: str, name: str) -> Config:

@@ -7,6 +7,7 @@ import msgspec
 from appliance.config import Config, ConfigError, Route
 from appliance.engines.registry import EVERY_OTHER, RECOGNIZERS, STREAMING_RECOGNIZERS, SYNTHESIZERS, TRANSLATORS
 from appliance.frames.layout import Layout, places
+from appliance.glossaries import read_glossaries
 from appliance.supervision.process_table import PROCESS_NAMES
 from appliance.telephony import asterisk_config
 
@@ -31,14 +32,20 @@ def explain(config: Config) -> Explanation:
         hearing=(_original(config),),
         ports=_ports(config),
         memory_bytes=places(Layout(0, config.max_legs, config.max_lanes, PROCESS_NAMES)).size_bytes,
-        problems=(*_asterisk_problems(config), *_port_problems(config), *_engine_problems(config)),
+        problems=(
+            *_asterisk_problems(config),
+            *_port_problems(config),
+            *_engine_problems(config),
+            *read_glossaries(config)[1],
+        ),
     )
 
 
 def _route(route: Route) -> str:
+    terms = f", with the terms of {route.glossary}" if route.glossary else ""
     return (
         f"{route.number}: whoever dials it speaks {route.caller_language} and reaches {route.callee}, "
-        f"who speaks {route.callee_language}; it rings for {route.ring_s} s"
+        f"who speaks {route.callee_language}{terms}; it rings for {route.ring_s} s"
     )
 
 

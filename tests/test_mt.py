@@ -57,27 +57,28 @@ def test_mt_translates_for_every_lane_of_the_leg_and_tells_the_journal(
 
 
 @pytest.mark.usefixtures("translator")
-def test_mt_leaves_out_dead_calls_repeats_and_what_its_engine_cannot(
+def test_mt_leaves_out_dead_calls_and_repeats_and_ends_what_its_engine_cannot_translate(
     appliance: Appliance, translations: Mailbox
 ) -> None:
     mt = appliance.start("mt", procs.mt.main)
     writer = TextWriter(appliance.memory.writer("segments"))
     for segment in (
         a_segment("from an old call", 1, call=6),
-        a_segment("one", 2),
-        a_segment("one", 2),
+        a_segment("red", 2),
+        a_segment("red", 2),
         a_segment("untranslatable", 3),
-        a_segment("um", 2, leg=1, call=3, language="pt-br"),
-        a_segment("two", 4),
+        a_segment("azul", 2, leg=1, call=3, language="pt-br"),
+        a_segment("green", 4),
     ):
         writer.write(segment)
-    assert [each.text for each in translations.collect(3)] == [
-        "one (en to pt-br)",
-        "um (pt-br to en)",
-        "two (en to pt-br)",
+    assert [(each.text, each.final) for each in translations.collect(4)] == [
+        ("red (en to pt-br)", True),
+        ("", True),
+        ("azul (pt-br to en)", True),
+        ("green (en to pt-br)", True),
     ]
     assert mt.vitals.get("dropped_messages") == 1
-    assert mt.vitals.get("engine_errors") == 1
+    assert mt.vitals.get("engine_errors") == 2  # it was tried twice
 
 
 def test_a_killed_mt_translates_what_it_had_not_written(

@@ -18,6 +18,7 @@ class Leg(msgspec.Struct, frozen=True):
     room: str
     language: str
     ear: Address | None  # where Asterisk sends this leg's speech from; None until the ear is there
+    route: str = ""  # the number that was dialled
 
 
 class Booth(msgspec.Struct, frozen=True):

@@ -1,61 +1,133 @@
-"""A segment translated for everyone who needs another language."""
+"""Segments translated while they grow, for everyone who needs another language: what is told is never taken back."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from time import perf_counter
 
-from appliance.engines.protocols import EngineError, Translator
+import msgspec
+
 from appliance.frames.messages import Segment, Translation
-from appliance.frames.roster import Lane
+from appliance.frames.roster import Lane, Leg
+from appliance.speech.open_end import closed_part
+from appliance.speech.stable_prefix import StableTranslation
+from appliance.stages.asking import Questions
+from appliance.stages.revisions import is_news
 from appliance.supervision.context import Context
+
+CONTEXT_SEGMENTS = 3  # so much of what a leg said before helps a translator with pronouns and words of two meanings
+
+
+@dataclass(slots=True)
+class _Growing:
+    """The translation of the newest segment in one lane, as far as it has been told."""
+
+    segment: Segment
+    stable: StableTranslation = field(default_factory=StableTranslation)
+    asked: str = ""  # the text that was last translated …
+    answer: str = ""  # … and its translation
+
+    def goes_on_in(self, segment: Segment) -> bool:
+        """Whether `segment` is of the same call, so that their order means something."""
+        return (self.segment.leg, self.segment.call) == (segment.leg, segment.call)
 
 
 class Interpretation:
-    """Translations of segments, for the lanes of the roster; each segment once."""
+    """Translations of segments, for the lanes of the roster. `told` is what was translated before a restart."""
 
-    def __init__(self, context: Context, translator: Translator) -> None:
+    def __init__(self, context: Context, questions: Questions, told: Iterable[Translation] = ()) -> None:
         self._context = context
-        self._translator = translator
-        self._newest: dict[int, Segment] = {}  # by leg
+        self._questions = questions
+        self._growing: dict[int, _Growing] = {}  # by lane
+        self._past: dict[tuple[int, int], deque[str]] = {}  # by leg and call
+        for translation in told:
+            self._recall(translation)
 
     def translations(self, segment: Segment) -> Iterator[Translation]:
-        """`segment` in the language of each lane of its leg; nothing if its call is over or it has been here before."""
-        if self._is_repeated(segment):
-            return
-        lanes = [lane for lane in self._context.roster().lanes if lane.leg == segment.leg]
-        if not self._is_current(segment):
+        """What `segment` adds to each lane of its leg; nothing if its call is over or it has been here before."""
+        roster = self._context.roster()
+        leg = next((leg for leg in roster.legs if (leg.place, leg.call) == (segment.leg, segment.call)), None)
+        if leg is None:  # a new call may have taken its place
             self._context.vitals.add("dropped_messages")
             return
-        for lane in lanes:
-            translation = self._translated(segment, lane)
-            if translation is not None:
-                yield translation
+        for lane in roster.lanes:
+            if lane.leg == segment.leg:
+                yield from self._for_lane(segment, leg, lane)
+        if segment.final:
+            self._remember(segment)
 
-    def _is_current(self, segment: Segment) -> bool:
-        """Whether its call is still up; a new one may have taken its place."""
-        return any((leg.place, leg.call) == (segment.leg, segment.call) for leg in self._context.roster().legs)
+    def _for_lane(self, segment: Segment, leg: Leg, lane: Lane) -> Iterator[Translation]:
+        growing = self._growing.get(lane.place)
+        if growing is None or not growing.goes_on_in(segment):
+            growing = None
+        elif not is_news(segment, growing.segment):
+            return
+        elif segment.seq_num != growing.segment.seq_num:
+            if not growing.segment.final:  # its recognizer died
+                yield from self._translated(_given_up(growing.segment), leg, lane, growing)
+            growing = None
+        if growing is None:
+            growing = self._growing[lane.place] = _Growing(segment)
+        yield from self._translated(segment, leg, lane, growing)
 
-    def _is_repeated(self, segment: Segment) -> bool:
-        """Whether asr gives out this speech a second time, as it may when it died after writing."""
-        newest = self._newest.setdefault(segment.leg, segment)
-        self._newest[segment.leg] = segment
-        return newest is not segment and newest.call == segment.call and segment.end_ns <= newest.end_ns
-
-    def _translated(self, segment: Segment, lane: Lane) -> Translation | None:
+    def _translated(self, segment: Segment, leg: Leg, lane: Lane, growing: _Growing) -> Iterator[Translation]:
+        """One translation, or none where a revision adds nothing yet."""
         began_s = perf_counter()
-        try:
-            with self._context.busy():
-                text = self._translator.translate(segment.text, segment.language, lane.target_language)
-        except EngineError as error:
-            self._context.vitals.add("engine_errors")
-            self._context.log.error(str(error))
-            return None
-        return Translation(
-            lane=lane.place,
-            seq_num=segment.seq_num,
-            revision=segment.revision,
-            final=segment.final,
-            source=segment,
-            target_language=lane.target_language,
-            text=text,
-            mt_ms=1000 * (perf_counter() - began_s),
-        )
+        growing.segment = segment
+        text = self._added(segment, leg, lane, growing)
+        if text or segment.final:
+            yield Translation(
+                lane=lane.place,
+                seq_num=segment.seq_num,
+                revision=segment.revision,
+                final=segment.final,
+                source=segment,
+                target_language=lane.target_language,
+                text=text,
+                mt_ms=1000 * (perf_counter() - began_s),
+            )
+
+    def _added(self, segment: Segment, leg: Leg, lane: Lane, growing: _Growing) -> str:
+        """What can be told now that has not been told before."""
+        target = lane.target_language
+        if _same_language(segment.language, target):
+            return growing.stable.finish(segment.text)
+        text = segment.text
+        if not segment.final:
+            text = closed_part(text, segment.language, target, self._questions.glossary(leg))
+            if text in ("", growing.asked):  # the same question twice is no agreement
+                return ""
+        if text != growing.asked:
+            told, past = growing.stable.prefix, " ".join(self._past.get((segment.leg, segment.call), ()))
+            answer = self._questions.ask(segment, text, leg, target, told, past)
+            if answer is not None:
+                growing.asked, growing.answer = text, answer
+            elif not segment.final:
+                return ""
+        if not segment.final:
+            return growing.stable.push(growing.answer)
+        text = growing.stable.finish(growing.answer)
+        self._context.vitals.add("mended", bool(growing.stable.mended))
+        return text
+
+    def _remember(self, segment: Segment) -> None:
+        """Keep what was said, as the context of what comes next."""
+        for key in [key for key in self._past if key[0] == segment.leg and key[1] != segment.call]:
+            del self._past[key]
+        self._past.setdefault((segment.leg, segment.call), deque(maxlen=CONTEXT_SEGMENTS)).append(segment.text)
+
+    def _recall(self, translation: Translation) -> None:
+        growing = self._growing.get(translation.lane)
+        if growing is None or growing.segment.seq_num != translation.seq_num:
+            growing = self._growing[translation.lane] = _Growing(translation.source)
+        growing.segment = translation.source
+        growing.stable.committed += translation.text.split()
+
+
+def _given_up(segment: Segment) -> Segment:
+    """A segment of which no more will come, ended as it is."""
+    return msgspec.structs.replace(segment, revision=segment.revision + 1, final=True)
+
+
+def _same_language(source: str, target: str) -> bool:
+    return source.partition("-")[0] == target.partition("-")[0]

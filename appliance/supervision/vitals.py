@@ -45,6 +45,10 @@ COUNTERS = (
     "unsent",  # packets the kernel did not take
     "missed_ticks",
     "realtime",  # 1: scheduled SCHED_FIFO
+    "facts_repaired",  # numbers that a translation had changed, put right
+    "facts_retried",  # segments translated a second time because some had got lost
+    "facts_lost",  # those that were lost all the same
+    "mended",  # segments whose translation began anew in other words, and was joined to what had been told
 )
 _WORD_OF = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}
 assert FIRST_COUNTER + len(COUNTERS) <= WORDS

@@ -32,6 +32,7 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     place: int = -1
     leg: int = -1
     lanes: dict[str, int] = {}
+    route: str = ""
 
     def text(self) -> str:
         """As the value of the channel variable."""
@@ -124,8 +125,9 @@ def room_of(found: FoundRoom) -> Room:
         Leg(index, channel.id, mark.language, _state(index, channel))
         for index, (channel, mark) in sorted(found.legs.items())
     ]
-    number = max((mark.number for _, mark in found.legs.values()), default=0)
-    return Room(found.name, number, tuple(legs))
+    marks = [mark for _, mark in found.legs.values()]
+    number = max((mark.number for mark in marks), default=0)
+    return Room(found.name, number, tuple(legs), max((mark.route for mark in marks), default=""))
 
 
 def revive(found: FoundRoom, bridges: Iterable[Bridge]) -> LiveRoom | None:

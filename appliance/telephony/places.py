@@ -121,7 +121,7 @@ def roster_of(
     wanted = wishes(room)
     return Roster(
         legs=tuple(
-            roster.Leg(seats.legs[leg.index], room.number, room.name, leg.language, ears.get(leg.index))
+            roster.Leg(seats.legs[leg.index], room.number, room.name, leg.language, ears.get(leg.index), room.route)
             for leg in room.present
         ),
         lanes=tuple(

@@ -199,7 +199,7 @@ class RoomHost:
         self, role: Role, language: str, *, place: int = -1, leg: int = -1, lanes: dict[str, int] | None = None
     ) -> Mark:
         room = self.room
-        return Mark(self._ari.application, room.name, room.number, role, language, place, leg, lanes or {})
+        return Mark(self._ari.application, room.name, room.number, role, language, place, leg, lanes or {}, room.route)
 
     async def _somebody_left(self) -> bool:
         """Whether a request was refused only because somebody hung up just then."""

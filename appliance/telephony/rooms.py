@@ -17,11 +17,15 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One conversation. `number` grows from room to room, also over a restart: it is the `call` of all its places."""
+    """One conversation. `number` grows from room to room, also over a restart: it is the `call` of all its places.
+
+    `route` is the number that was dialled.
+    """
 
     name: str
     number: int
     legs: tuple[Leg, ...]
+    route: str = ""
 
     @property
     def is_over(self) -> bool:

@@ -147,7 +147,7 @@ class Switchboard:
             Leg(0, caller.id, route.caller_language, LegState.WAITING),
             Leg(1, f"{name}-leg1", route.callee_language, LegState.RINGING),
         )
-        room, seats = Room(name, self._last_number, legs), Seats()
+        room, seats = Room(name, self._last_number, legs, route.number), Seats()
         self._places.fit(room, seats)
         return RoomHost(self._house, room, seats)
 
