@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
+from appliance.bench.lag_engines import refuse_impossible
 from appliance.bench.lag_lanes import LaneResult, lane_result
 from appliance.bench.lag_metrics import LagReport, first_audio_ms, lag_report, quality
 from appliance.bench.lag_run import Run, interpret
@@ -59,8 +61,15 @@ class Outcome:
 
 
 def run(config: Config, trial: Trial, directory: Path, progress: Callable[[str], None] = lambda _: None) -> Outcome:
-    """Run a trial; the appliance keeps its files in `directory`. Raises BoxError, SocketError or EngineError."""
-    done = interpret(config, trial.stream, trial.source, list(trial.targets), trial.speakers, directory, progress)
+    """Run a trial; the appliance keeps its files in `directory`. Raises BoxError or EngineError."""
+    refuse_impossible(config.engines, trial.source, trial.targets)
+    return outcome_of(
+        trial, interpret(config, trial.stream, trial.source, trial.targets, trial.speakers, directory, progress)
+    )
+
+
+def outcome_of(trial: Trial, done: Run) -> Outcome:
+    """The figures of a run. Raises BoxError where a lane was silent."""
     lanes = tuple(_lanes(trial, done))
     measurements = [one for lane in lanes for one in _lane_measurements(trial, lane)] + list(_box_measurements(done))
     targets = [target for lane in lanes for target in _targets(trial, lane)]
@@ -116,8 +125,7 @@ def _targets(trial: Trial, lane: LaneReport) -> Iterator[Target]:
     yield at_most(f"{lane.name}: lag, mean", lane.lag.mean_lag_ms, MEAN_LAG_MS, "ms")
     if short := _after_short_utterances_ms(trial.stream, lane.result):
         bound = FIRST_AUDIO_MS.get((trial.source, lane.target), DEFAULT_FIRST_AUDIO_MS)
-        median = sorted(short)[len(short) // 2]
-        yield at_most(f"{lane.name}: first audio after a short utterance, p50", median, bound, "ms")
+        yield at_most(f"{lane.name}: first audio after a short utterance, p50", median(short), bound, "ms")
     if trial.stream.minutes >= SLOPE_FROM_MIN:
         yield at_most(f"{lane.name}: lag slope", lane.lag.slope_ms_per_min, SLOPE_MS_PER_MIN, "ms/min")
     yield at_most(f"{lane.name}: audible revisions", lane.result.revisions, 0)

@@ -1,7 +1,7 @@
 """One run of `bench lag`: the appliance as it is, but for `calls` and Asterisk, interpreting a stream at real time."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ def bench_config(base: Config, speakers: int, targets: int) -> Config:
 
 
 def interpret(
-    base: Config, stream: Stream, source: str, targets: list[str], speakers: int, directory: Path,
+    base: Config, stream: Stream, source: str, targets: Sequence[str], speakers: int, directory: Path,
     progress: Callable[[str], None],
 ) -> Run:  # fmt: skip
     """Let `speakers` people read the stream at once, each in a room alone, into every target language.
@@ -77,7 +77,7 @@ def interpret(
         return _read_aloud(wire, box, progress)
 
 
-def roster(wire: Wire, source: str, targets: list[str]) -> Roster:
+def roster(wire: Wire, source: str, targets: Sequence[str]) -> Roster:
     """A leg for every ear, and for each of them a booth and a lane for every target language."""
     legs = tuple(Leg(place, CALL, f"bench{place}", source, ear) for place, ear in enumerate(wire.ears))
     pairs = [(leg, target) for leg in legs for target in targets]
