@@ -1,5 +1,7 @@
 """Playout: clauses go out in order and whole, they start as soon as they may, and nothing clicks."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,7 +74,9 @@ def test_clauses_keep_their_order_and_say_what_they_are_of():
 def test_the_rest_of_a_clause_after_a_restart_is_played():
     playout = Playout(PREFILL_FRAMES)
     push(playout, clause(3)[1:])
-    assert is_heard(play(playout, 3)) == "##."
+    heard = play(playout, 3)
+    assert is_heard(heard) == "##."
+    assert heard[0][0] == 0
 
 
 def test_a_clause_without_its_end_ends_where_the_next_begins():
@@ -125,6 +129,102 @@ def test_it_wants_a_prefill_before_a_clause_and_one_piece_at_a_time_inside():
         playout.tick()
     assert wanted == [4, 0, 0, 0, 1, 1, 1, 1]
     assert playout.queued == 0
+
+
+def tone(frames: int) -> np.ndarray:
+    """A quiet beginning and end, so that its edges are not what clicks."""
+    places = np.arange(frames * FRAME_SAMPLES)
+    return 8_000 * np.sin(2 * np.pi * 200 * places / SAMPLE_RATE_HZ)
+
+
+def pieces_of(samples: np.ndarray, number: int = 1) -> list[Piece]:
+    payloads = [part.astype("<i2").tobytes() for part in np.split(samples, len(samples) // FRAME_SAMPLES)]
+    return [piece._replace(payload=data) for piece, data in zip(clause(len(payloads), number), payloads, strict=True)]
+
+
+def play_out(playout: Playout, ring: list[Piece], speeds: Callable[[int], float]) -> list[Piece | None]:
+    """Tick until everything has been heard; `speeds` by tick."""
+    heard = []
+    while ring or playout.queued:
+        playout.speed = speeds(len(heard))
+        while ring and playout.wants_more:
+            playout.push(ring.pop(0))
+        heard.append(playout.tick())
+    return heard
+
+
+@pytest.mark.parametrize("speed", [1.05, 1.25])
+def test_faster_a_clause_is_over_sooner_and_still_whole(speed):
+    ring = pieces_of(tone(100))
+    heard = play_out(Playout(PREFILL_FRAMES), ring, lambda _: speed)
+    assert len(heard) == pytest.approx(100 / speed, abs=3)
+    assert [at for at, piece in enumerate(heard) if piece.first] == [0]
+    assert [at for at, piece in enumerate(heard) if piece.last] == [len(heard) - 1]
+
+
+def test_nothing_clicks_while_the_speed_changes():
+    """The tone's slope is never exceeded: not where the speed changes, nor at the edges, which are faded."""
+    ring = pieces_of(tone(150))
+    slope = np.abs(np.diff(tone(150))).max()
+    heard = play_out(Playout(PREFILL_FRAMES), ring, lambda tick: (1.0, 1.1, 1.25, 1.02, 1.0, 1.25)[tick // 25])
+    samples = np.concatenate([np.frombuffer(piece.payload, "<i2") for piece in heard]).astype(float)
+    assert np.abs(np.diff(samples, prepend=0, append=0)).max() < 1.2 * slope
+
+
+def test_back_at_its_own_speed_the_next_clause_is_left_as_it_is():
+    ring = pieces_of(tone(20)) + pieces_of(tone(3), number=2)
+    middle = ring[-2].payload
+    heard = play_out(Playout(PREFILL_FRAMES), ring, lambda tick: 1.2 if tick < 10 else 1.0)
+    assert [piece.payload for piece in heard if piece.clause == 2][1] == middle
+
+
+@pytest.mark.parametrize("speed", [1.01, 1.25])
+@pytest.mark.parametrize("frames", [1, 2, 3, 7, 20])
+def test_faster_an_underrun_fades_out_without_a_step_and_loses_nothing(speed, frames):
+    """A level that never changes is told by its samples: what is heard of it, and how it goes away."""
+    playout = Playout(prefill_frames=1)
+    playout.speed = speed
+    push(playout, clause(frames + 5)[:frames])
+    heard = [piece for _ in range(frames + 5) if (piece := playout.tick())]
+    samples = np.concatenate([np.frombuffer(piece.payload, "<i2") for piece in heard]).astype(int)
+    assert np.abs(np.diff(samples, append=0)).max() < 1_000
+    assert np.count_nonzero(samples > 5_000) >= frames * FRAME_SAMPLES / (speed + 0.01) - FRAME_SAMPLES
+    assert (playout.underruns, playout.queued) == (1, 0)
+
+
+def test_faster_an_underrun_goes_on_to_the_last_sample_there_is():
+    playout = Playout(prefill_frames=1)
+    playout.speed = 1.25
+    rising = np.arange(8 * FRAME_SAMPLES) * 10
+    push(playout, pieces_of(rising)[:7])
+    *_, before, faded = [np.frombuffer(piece.payload, "<i2") for _ in range(8) if (piece := playout.tick())]
+    assert faded[0] > before[-1]
+    assert np.abs(np.diff(np.concatenate((before, faded)))).max() < 200
+
+
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=5),
+    st.lists(st.integers(0, 4), max_size=60),
+    st.lists(st.sampled_from([1.0, 1.03, 1.25]), min_size=1, max_size=20),
+)
+def test_at_whatever_speed_all_clauses_are_heard_in_order(lengths, pace, speeds):
+    """`pace`: how many frames become ready in each tick; the rest comes at the end."""
+    ready = [piece for number, frames in enumerate(lengths, start=1) for piece in clause(frames, number)]
+    playout, ring, heard = Playout(PREFILL_FRAMES), [], []
+    for tick, count in enumerate([*pace, len(ready), *[0] * 2 * len(ready)]):
+        ring, ready = ring + ready[:count], ready[count:]
+        playout.speed = speeds[tick // 3 % len(speeds)]
+        while ring and playout.wants_more:
+            playout.push(ring.pop(0))
+        before = playout.queued
+        if piece := playout.tick():
+            heard.append(piece)
+        assert playout.queued <= before
+    assert playout.queued == 0
+    assert [piece.clause for piece in heard if piece.first] == list(range(1, len(lengths) + 1))
+    assert [piece.clause for piece in heard if piece.last] == list(range(1, len(lengths) + 1))
+    loud = sum(np.count_nonzero(np.frombuffer(piece.payload, "<i2")) for piece in heard)
+    assert loud >= sum(lengths) * FRAME_SAMPLES / 1.3 - len(lengths) * FRAME_SAMPLES
 
 
 @given(

@@ -26,7 +26,7 @@ from appliance.supervision.launcher import Launcher, Spawned
 from appliance.supervision.process_table import WATCHDOG, WORKERS
 from appliance.supervision.sockets import open_media_socket
 from appliance.supervision.vitals import Vitals
-from appliance.units import FRAME_BYTES, FRAME_SAMPLES, NS_PER_S
+from appliance.units import FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, NS_PER_S
 
 RTP = next(process for process in WORKERS if process.name == "rtp")
 PATIENCE_S = 20
@@ -203,6 +203,26 @@ def test_clauses_are_heard_as_g722_and_the_first_audio_of_each_is_told(box):
     told = [entry for entry in box.journal() if isinstance(entry, FirstAudio)]
     assert [(of.lane, of.seq_num, of.clause) for of in told] == [(0, 5, 0), (0, 5, 1)]
     assert all(of.chain_ns == of.sent_ns - spoken_ns > NS_PER_S for of in told)
+
+
+def test_the_original_is_heard_softly(box):
+    box.memory.write_roster(box.one_call())
+    box.start()
+    for number in range(10_000, 10_040):
+        box.speak(number)
+        time.sleep(FRAME_MS / 1000)
+    heard = decoded(box.heard())
+    assert np.median(heard) == pytest.approx(10_000 * 10 ** (-18 / 20), rel=0.1)
+
+
+def test_off_the_original_is_not_heard(box):
+    box.config_path.write_text(box.config_path.read_text() + '[media]\nunder_talk_db = "off"\n')
+    box.memory.write_roster(box.one_call())
+    box.start()
+    for number in range(10_000, 10_010):
+        box.speak(number)
+        time.sleep(FRAME_MS / 1000)
+    assert box.heard(patience_s=0.2) == []
 
 
 def test_two_lanes_are_heard_together(box):

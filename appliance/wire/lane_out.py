@@ -35,8 +35,9 @@ class LaneOut:
     def keep_up(self, elapsed_ms: float) -> None:
         """Decide how fast it speaks from now on, `elapsed_ms` after it was decided last."""
         backlog_ms = (self.reader.depth + self.playout.queued) * FRAME_MS
-        self._pace = next_pace(self._pace, backlog_ms, elapsed_ms)
-        self.playout.speed = self._pace.speed
+        if backlog_ms or self._pace.speed > 1.0:
+            self._pace = next_pace(self._pace, backlog_ms, elapsed_ms)
+            self.playout.speed = self._pace.speed
 
 
 def _piece(frame: Frame) -> Piece:
