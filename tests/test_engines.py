@@ -29,7 +29,7 @@ from appliance.engines.registry import (
 )
 from appliance.engines.whisper import believable
 from appliance.media.resample import resample
-from appliance.speech.clauses import split_clauses
+from appliance.speech.clauses import clause_words, pause_after_ms
 from appliance.speech.endpointing import Endpointer, EndpointPolicy
 from appliance.speech.trimming import silence, trimmed
 from appliance.speech.words import shared_words, word_error_rate
@@ -96,11 +96,13 @@ def prompt(name: str) -> Samples:
 
 def speak(synthesizer: Synthesizer, text: str, language: str, speed: float = 1.0) -> Samples:
     """`text` as tts speaks it: by clauses, trimmed."""
-    spoken = []
-    for clause in split_clauses(text, language, synthesizer.clause_sizes):
-        for piece in synthesizer.synthesize(clause.text, language, speed):
+    words, spoken = text.split(), []
+    while words:
+        count = clause_words(words, language, synthesizer.clause_sizes.longest_chars)
+        for piece in synthesizer.synthesize(" ".join(words[:count]), language, speed):
             spoken += [trimmed(resample(piece.samples, piece.rate_hz), SAMPLE_RATE_HZ)]
-        spoken += [silence(clause.pause_ms, SAMPLE_RATE_HZ)]
+        spoken += [silence(pause_after_ms(words[count - 1]), SAMPLE_RATE_HZ)]
+        words = words[count:]
     return np.concatenate(spoken)
 
 

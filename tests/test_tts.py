@@ -19,7 +19,7 @@ class ToySynthesizer:
     """Each character is 3 ms of a tone at 8 kHz."""
 
     languages = frozenset({"pt-br", "en"})
-    clause_sizes = ClauseSizes(first_chars=20, growth=1, longest_chars=20)
+    clause_sizes = ClauseSizes(first_chars=20, longest_chars=20)
 
     def __init__(self) -> None:
         self.spoken: list[str] = []

@@ -41,7 +41,7 @@ class ElevenLabs:
     """About 75 ms to the first sound, and the way there and back."""
 
     languages = SPOKEN["elevenlabs"]
-    clause_sizes = ClauseSizes(first_chars=60, growth=1.5, longest_chars=200)
+    clause_sizes = ClauseSizes(first_chars=60, longest_chars=200)
 
     def __init__(self, settings: ElevenLabsSettings) -> None:
         if not settings.key:

@@ -24,7 +24,7 @@ class Kokoro:
     """0.2 s for each clause and 0.35 s for each second of it, on two cores: the first clause has to be short."""
 
     languages = frozenset({"pt-br"})
-    clause_sizes = ClauseSizes(first_chars=20, growth=1.6, longest_chars=60)
+    clause_sizes = ClauseSizes(first_chars=20, longest_chars=60)
 
     def __init__(self, folder: Path, threads: int) -> None:
         options = onnxruntime.SessionOptions()

@@ -17,7 +17,7 @@ class Piper:
     """20 times as fast as speech on one core: whole sentences can wait for each other."""
 
     languages = frozenset({"en"})
-    clause_sizes = ClauseSizes(first_chars=60, growth=2.0, longest_chars=160)
+    clause_sizes = ClauseSizes(first_chars=60, longest_chars=160)
 
     def __init__(self, folder: Path, threads: int) -> None:
         options = onnxruntime.SessionOptions()

@@ -115,11 +115,10 @@ class Translator(Protocol):
 class ClauseSizes:
     """How long the clauses should be that an engine is given, in characters.
 
-    For an engine that is slow to begin: a short first clause, each later one longer, as it is made while another plays.
+    An engine that is slow to begin gets a short first one; each later one is as long as what plays meanwhile covers.
     """
 
     first_chars: int
-    growth: float
     longest_chars: int
 
 

@@ -1,51 +1,27 @@
 """Cutting a sentence into clauses, so that the first can be heard while the next is still being made."""
 
 import re
-from dataclasses import dataclass
-
-from appliance.engines.protocols import ClauseSizes
+from collections.abc import Sequence
 
 SENTENCE_PAUSE_MS = 260
 COMMA_PAUSE_MS = 120
 BREATH_MS = 30  # between two clauses of one sense group
 
 # Words that open a new sense group: a cut before one sounds like a speaker taking a breath.
-OPENERS = {
+_OPENERS = {
     "en": "about after and at because before but by for from if in of on or to until when where which while who with",
     "pt": "até com da de do dos e em enquanto mas na nas no nos onde ou para pela pelo por porque quando que se sobre",
 }
-_OPENERS = {language: frozenset(words.split()) for language, words in OPENERS.items()}
+OPENERS = {language: frozenset(words.split()) for language, words in _OPENERS.items()}
 _SENTENCE_END = re.compile(r"[.!?…][\"')»”]*$")
 _PHRASE_END = re.compile(r"[.!?…,;:][\"')»”]*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """A piece to be spoken in one go, and the silence that belongs after it."""
+def clause_words(words: Sequence[str], language: str, limit: int) -> int:
+    """How many of the first `words` are the next clause, of at most `limit` characters; at least one, however long.
 
-    text: str
-    pause_ms: int
-
-
-def split_clauses(text: str, language: str, sizes: ClauseSizes) -> list[Clause]:
-    """Cut `text` at its punctuation, else before a word that opens a sense group, else between words.
-
-    No word is lost, changed or moved: joining the clauses with spaces gives the words of `text`.
-    A word longer than the limit stays whole.
+    They are cut at their punctuation, else before a word that opens a sense group, else between words.
     """
-    words = text.split()
-    clauses: list[Clause] = []
-    limit = float(sizes.first_chars)
-    while words:
-        count = clause_words(words, language, limit)
-        clauses.append(Clause(" ".join(words[:count]), pause_after_ms(words[count - 1])))
-        words = words[count:]
-        limit = min(limit * sizes.growth, sizes.longest_chars)
-    return clauses
-
-
-def clause_words(words: list[str], language: str, limit: float) -> int:
-    """How many of `words` the next clause takes: the best place to cut within `limit` characters; at least one."""
     openers = _openers(language)
     fitting = _fitting(words, limit)
     if fitting == len(words):
@@ -77,10 +53,10 @@ def pause_after_ms(word: str) -> int:
 
 
 def _openers(language: str) -> frozenset[str]:
-    return _OPENERS.get(language.partition("-")[0], frozenset())
+    return OPENERS.get(language.partition("-")[0], frozenset())
 
 
-def _fitting(words: list[str], limit: float) -> int:
+def _fitting(words: Sequence[str], limit: int) -> int:
     """How many of the first words fit into `limit` characters; at least one."""
     count = 1
     while count < len(words) and _chars(words[: count + 1]) <= limit:
@@ -88,13 +64,13 @@ def _fitting(words: list[str], limit: float) -> int:
     return count
 
 
-def _phrase_ends(words: list[str]) -> list[int]:
+def _phrase_ends(words: Sequence[str]) -> list[int]:
     return [place for place, word in enumerate(words, 1) if _PHRASE_END.search(word)]
 
 
-def _before_openers(words: list[str], openers: frozenset[str]) -> list[int]:
+def _before_openers(words: Sequence[str], openers: frozenset[str]) -> list[int]:
     return [place for place, word in enumerate(words) if place > 0 and word.lower() in openers]
 
 
-def _chars(words: list[str]) -> int:
+def _chars(words: Sequence[str]) -> int:
     return sum(map(len, words)) + len(words) - 1
