@@ -30,9 +30,7 @@ def stream(*voiced_ms: tuple[float, float], minutes: float = 0.5) -> Stream:
     return Stream(np.zeros(round(minutes * 60 * 16_000), np.int16), recordings)
 
 
-def utterance(
-    seq_num: int, begin_ms: float, end_ms: float, sent_ms: float, text: str = "um dois"
-) -> list[JournalEntry]:
+def utterance(seq_num: int, begin_ms: float, end_ms: float, sent_ms: float) -> list[JournalEntry]:
     """One that was heard in one clause of a second."""
     begin, end, sent = (round(instant * 1e6) for instant in (begin_ms, end_ms, sent_ms))
     source = Segment(0, 1, seq_num, 0, True, begin, end, "en", "one two", 50.0)

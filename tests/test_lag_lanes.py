@@ -47,6 +47,7 @@ def test_every_clause_has_its_source_and_its_sound() -> None:
     [said] = result.said
     assert (said.start_ms, said.end_ms) == (1_000, 3_000)
     assert (result.revisions, result.unheard) == (0, 0)
+    assert result.stages_ms == {"recognizing": 50, "translating": 9, "text to first sound": 90}
 
 
 def test_a_lane_has_only_what_is_its_own() -> None:

@@ -99,6 +99,7 @@ def _lane_measurements(trial: Trial, lane: LaneReport) -> Iterator[Measurement]:
         ("lag slope", lag.slope_ms_per_min, "ms/min"),
         ("first audio after an utterance, p50", lag.first_audio_p50_ms, "ms"),
         ("first audio after an utterance, p95", lag.first_audio_p95_ms, "ms"),
+        *((f"{stage}, p50", took_ms, "ms") for stage, took_ms in result.stages_ms.items()),
         ("words heard", lag.words, ""),
         ("clauses", len(result.heard), ""),
         ("audible revisions", result.revisions, ""),
@@ -117,7 +118,7 @@ def _box_measurements(done: Run) -> Iterator[Measurement]:
     for process, percent in done.cpu_percent.items():
         yield Measurement(process, "CPU", percent, "% of a core")
         for counter in ("dropped_frames", "dropped_messages", "engine_errors", "underruns"):
-            if count := done.counters[process].get(counter, 0):
+            if count := done.counters.get(process, {}).get(counter, 0):
                 yield Measurement(process, counter.replace("_", " "), count, "")
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 from appliance.bench.lag_metrics import Interpreted, audible_revisions
 from appliance.demo.accounts import Account, accounts
-from appliance.frames.messages import JournalEntry, Spoken
+from appliance.frames.messages import JournalEntry, Spoken, Translation
 from appliance.units import FRAME_NS, NS_PER_MS
 
 
@@ -28,6 +29,7 @@ class LaneResult:
     translation: str
     revisions: int  # that somebody could hear
     unheard: int  # segments of whose translation not everything was sent
+    stages_ms: dict[str, float]  # the median time that each stage took
 
     @property
     def source(self) -> str:
@@ -45,7 +47,18 @@ def lane_result(entries: Sequence[JournalEntry], lane: int, start_ns: int) -> La
         translation=" ".join(account.text for account in known if account.text),
         revisions=sum(_revisions(account, own) for account in known),
         unheard=sum(account.heard_until_ns is None for account in known),
+        stages_ms=_stages_ms(own),
     )
+
+
+def _stages_ms(entries: Iterable[JournalEntry]) -> dict[str, float]:
+    translations = [entry for entry in entries if isinstance(entry, Translation)]
+    took_ms = {
+        "recognizing": [translation.source.asr_ms for translation in translations],
+        "translating": [translation.mt_ms for translation in translations],
+        "text to first sound": [entry.tts_first_ms for entry in entries if isinstance(entry, Spoken)],
+    }
+    return {stage: median(values) for stage, values in took_ms.items() if values}
 
 
 def _said(account: Account, start_ns: int) -> Said:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,6 +26,7 @@ from appliance.frames.roster import Address, Booth, Lane, Leg, Roster
 from appliance.units import NS_PER_S
 
 PROCESSES = tuple(process.name for process in lag_table.WORKERS)
+OTHERS = "other programs"
 CALL = 1
 LOOK_S = 0.25
 HEARD_S = 60.0  # after everything was said
@@ -37,7 +39,7 @@ class Run:
 
     entries: list[JournalEntry]
     start_ns: int
-    cpu_percent: dict[str, float]  # of one core, by process
+    cpu_percent: dict[str, float]  # of one core, by process; OTHERS: all other programs on this machine
     counters: dict[str, dict[str, int]]  # by process
     heard: list[NDArray[np.int16]]
 
@@ -89,16 +91,16 @@ def roster(wire: Wire, source: str, targets: Sequence[str]) -> Roster:
 
 def _read_aloud(wire: Wire, box: Box, progress: Callable[[str], None]) -> Run:
     workers = [psutil.Process(box.process_id(name)) for name in PROCESSES]
-    before_s = [_cpu_s(worker) for worker in workers]
+    before = _cpu_s(workers)
     wire.start()
     _until_heard(wire, box, progress)
     took_s = (clock.now_ns() - wire.start_ns) / NS_PER_S
-    used = [_cpu_s(worker) - before for worker, before in zip(workers, before_s, strict=True)]
+    after = _cpu_s(workers)
     wire.stop()
     return Run(
         entries=box.entries(),
         start_ns=wire.start_ns,
-        cpu_percent={name: 100 * cpu_s / took_s for name, cpu_s in zip(PROCESSES, used, strict=True)},
+        cpu_percent={name: 100 * (after[name] - before[name]) / took_s for name in after},
         counters=box.counters(),
         heard=[booth.heard(wire.start_ns) for booth in wire.booths],
     )
@@ -115,10 +117,14 @@ def _until_heard(wire: Wire, box: Box, progress: Callable[[str], None]) -> None:
                 return
 
 
-def _cpu_s(worker: psutil.Process) -> float:
-    """CPU time it has used. Raises BoxError when it has ended: the figures would be those of a restart."""
+def _cpu_s(workers: Sequence[psutil.Process]) -> dict[str, float]:
+    """CPU time used so far, by process and by all OTHERS. Raises BoxError when one was restarted meanwhile."""
     try:
-        times = worker.cpu_times()
+        own = {name: _busy_s(worker.cpu_times()) for name, worker in zip(PROCESSES, workers, strict=True)}
     except psutil.NoSuchProcess:
-        raise BoxError("a process of the appliance has ended during the measurement; its log says why") from None
-    return times.user + times.system
+        raise BoxError("a process of the appliance has ended during the measurement; dragoman up shows why") from None
+    return own | {OTHERS: _busy_s(psutil.cpu_times()) - _busy_s(psutil.Process().cpu_times()) - sum(own.values())}
+
+
+def _busy_s(times: Any) -> float:
+    return float(times.user + getattr(times, "nice", 0.0) + times.system)  # a process has no time of its own for nice
