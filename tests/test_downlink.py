@@ -10,7 +10,7 @@ from appliance.frames._ring import format_ring, ring_bytes, ring_state
 from appliance.frames.messages import FirstAudio, clause_stream
 from appliance.frames.ring import END, START, RingReader, RingWriter
 from appliance.frames.roster import Address, Booth, Lane, Leg, Roster
-from appliance.units import FRAME_SAMPLES, FRAMES_PER_S
+from appliance.units import FRAME_BYTES, FRAME_SAMPLES, FRAMES_PER_S
 from appliance.wire.downlink import Downlink
 from appliance.wire.originals import Originals
 
@@ -102,6 +102,13 @@ def test_of_many_lanes_each_keeps_up():
         wire.say(lane, 1_000, frames=300)
     wire.ticks(290)
     assert [ring_state(memory, 0).committed for memory in wire.memories] == [300] * 7
+
+
+def test_what_the_last_call_left_behind_does_not_seem_to_wait():
+    wire = Wire()
+    wire.lanes[0].push_many(bytes(30 * FRAME_BYTES), capture_ns=1, timestamp=CALL - 1, flags=START | END)
+    assert wire.ticks(1) == [None]
+    assert ring_state(wire.memories[0], 0).capture_ns == 0
 
 
 def test_one_lane_that_is_behind_hurries_no_other():

@@ -4,7 +4,8 @@ A typed doorway to the C module `_ring`; `appliance.frames.memory` makes the obj
 
 `RingWriter.push` copies one frame of up to 640 bytes and returns its sequence; `push_many` splits a longer buffer into
 consecutive frames that become visible together, START only on the first and END only on the last, and returns the
-first one's sequence. Both raise ValueError for what does not fit.
+first one's sequence. Both raise ValueError for what does not fit. `read_back` is for the writer's own process: a frame
+that it pushed and the ring still has.
 
 `RingReader.pop` returns the next whole frame or None. A `Frame` has `sequence`, `generation`, `capture_ns`, `stream`,
 `timestamp`, `flags` and `payload`; it is itself a buffer, so `np.frombuffer(frame, "<i2")` copies nothing. Frames that

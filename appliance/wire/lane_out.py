@@ -27,6 +27,8 @@ class LaneOut:
         while self.playout.wants_more and (frame := self.reader.pop()):
             if frame.timestamp == self._call:
                 self.playout.push(_piece(frame))
+            elif not self.playout.queued:
+                self.reader.commit()  # or it would seem to wait
         piece = self.playout.tick()
         if piece:
             self.reader.commit(self.reader.position - self.playout.queued)
