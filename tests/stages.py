@@ -3,6 +3,8 @@
 import threading
 import uuid
 from collections.abc import Callable
+from types import UnionType
+from typing import Generic, TypeVar
 
 from appliance.config import Config
 from appliance.frames.memory import Memory
@@ -74,14 +76,17 @@ def wait_until(happens: Callable[[], bool]) -> None:
     raise AssertionError("it never happened")
 
 
-class Mailbox:
+Message = TypeVar("Message")
+
+
+class Mailbox(Generic[Message]):
     """Collects messages from a ring."""
 
-    def __init__(self, memory: Memory, ring: str, index: int | str, record: type) -> None:
-        self._reader = TextReader(memory.reader(ring, index), record)
-        self.messages: list = []
+    def __init__(self, memory: Memory, ring: str, index: int | str, record: type[Message] | UnionType) -> None:
+        self._reader: TextReader[Message] = TextReader(memory.reader(ring, index), record)
+        self.messages: list[Message] = []
 
-    def collect(self, count: int) -> list:
+    def collect(self, count: int) -> list[Message]:
         """The first `count` messages ever; waits for them."""
 
         def enough() -> bool:

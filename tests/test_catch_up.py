@@ -4,7 +4,16 @@ import itertools
 
 import pytest
 
-from appliance.speech.catch_up import FASTEST, SHORTEST_PAUSES, Pace, SynthesisCost, chunk_chars, next_pace
+from appliance.speech.catch_up import (
+    FASTEST,
+    SHORTEST_PAUSES,
+    Pace,
+    SynthesisCost,
+    chunk_chars,
+    learned,
+    next_pace,
+    synthesis_ms,
+)
 
 LONG = 60_000  # ms: the pace has arrived where it wants to be
 
@@ -74,3 +83,12 @@ def test_a_steady_overload_is_caught_up_with_and_then_forgotten():
 )
 def test_a_chunk_is_as_long_as_the_backlog_covers(backlog_ms, chars):
     assert chunk_chars(backlog_ms, SynthesisCost(fixed_ms=200, per_second_ms=350, chars_per_s=15)) == chars
+
+
+def test_what_a_synthesizer_costs_is_learned_from_what_it_does():
+    cost = SynthesisCost(fixed_ms=200, per_second_ms=350, chars_per_s=15)
+    for _ in range(50):
+        cost = learned(cost, took_ms=200 + 2 * 800, speech_ms=2_000, chars=24)
+    assert (cost.per_second_ms, cost.chars_per_s) == (pytest.approx(800, rel=0.01), pytest.approx(12, rel=0.01))
+    assert synthesis_ms(12, cost) == pytest.approx(1_000, rel=0.01)
+    assert learned(cost, took_ms=50, speech_ms=0, chars=3) == cost  # it had nothing to say

@@ -1,24 +1,34 @@
 """mt over real shared memory, with an engine that answers at once."""
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
 import pytest
-from stages import LANES, LEGS, Appliance, Killed, Mailbox, a_segment
+from stages import LANES, LEGS, Appliance, Killed, Mailbox, a_segment, wait_until
 
 import procs.mt
-from appliance.engines.protocols import EngineError
-from appliance.frames.messages import JournalEntry, Translation
+from appliance.cloud_config import CloudEngines, DeepLConfig
+from appliance.config import Route
+from appliance.engines.protocols import EngineError, TranslationRequest
+from appliance.frames.messages import JournalEntry, LogLine, Segment, Translation
 from appliance.frames.roster import Lane, Roster
 from appliance.frames.text import TextWriter
+from appliance.units import NS_PER_MS
 
 
 class ToyTranslator:
     pairs = frozenset({("en", "pt-br"), ("pt-br", "en")})
 
     def __init__(self) -> None:
+        self.asked: list[str] = []
         self.killed_by: set[str] = set()
 
     def warm(self) -> None: ...
 
     def translate(self, text: str, source: str, target: str) -> str:
+        self.asked.append(text)
         if text in self.killed_by:
             self.killed_by.remove(text)
             raise Killed
@@ -35,13 +45,13 @@ def translator(monkeypatch: pytest.MonkeyPatch) -> ToyTranslator:
 
 
 @pytest.fixture
-def translations(appliance: Appliance) -> Mailbox:
+def translations(appliance: Appliance) -> Mailbox[Translation]:
     return Mailbox(appliance.memory, "translations", 0, Translation)
 
 
 @pytest.mark.usefixtures("translator")
 def test_mt_translates_for_every_lane_of_the_leg_and_tells_the_journal(
-    appliance: Appliance, translations: Mailbox
+    appliance: Appliance, translations: Mailbox[Translation]
 ) -> None:
     lanes = (*LANES, Lane(2, 1, 0, "es", 2), Lane(3, 1, 0, "en", 3))
     appliance.memory.write_roster(Roster(LEGS, lanes))
@@ -58,7 +68,7 @@ def test_mt_translates_for_every_lane_of_the_leg_and_tells_the_journal(
 
 @pytest.mark.usefixtures("translator")
 def test_mt_leaves_out_dead_calls_and_repeats_and_ends_what_its_engine_cannot_translate(
-    appliance: Appliance, translations: Mailbox
+    appliance: Appliance, translations: Mailbox[Translation]
 ) -> None:
     mt = appliance.start("mt", procs.mt.main)
     writer = TextWriter(appliance.memory.writer("segments"))
@@ -82,7 +92,7 @@ def test_mt_leaves_out_dead_calls_and_repeats_and_ends_what_its_engine_cannot_tr
 
 
 def test_a_killed_mt_translates_what_it_had_not_written(
-    appliance: Appliance, translator: ToyTranslator, translations: Mailbox
+    appliance: Appliance, translator: ToyTranslator, translations: Mailbox[Translation]
 ) -> None:
     translator.killed_by = {"two"}
     writer = TextWriter(appliance.memory.writer("segments"))
@@ -92,3 +102,204 @@ def test_a_killed_mt_translates_what_it_had_not_written(
     appliance.wait_for_death()
     appliance.start("mt", procs.mt.main)
     assert [each.source.text for each in translations.collect(3)] == ["one", "two", "three"]
+
+
+# --- while they speak ---
+
+
+def growing(*texts: str, number: int = 1, final: bool = True, **fields: Any) -> list[Segment]:
+    """The revisions of one segment; the last one is final unless told otherwise."""
+    whole = a_segment(texts[-1], number, **fields)
+    return [
+        msgspec.structs.replace(
+            whole,
+            text=text,
+            revision=revision,
+            final=final and revision == len(texts) - 1,
+            end_ns=whole.start_ns + 200 * NS_PER_MS * len(text.split()),
+        )
+        for revision, text in enumerate(texts)
+    ]
+
+
+class Says:
+    """Somebody who speaks on, revision by revision, each when mt is done with the one before."""
+
+    def __init__(self, appliance: Appliance) -> None:
+        self._memory = appliance.memory
+        self._writer = TextWriter(appliance.memory.writer("segments"))
+
+    def __call__(self, segments: Iterable[Segment]) -> None:
+        for segment in segments:
+            self._writer.write(segment)
+            wait_until(self._is_done)
+
+    def _is_done(self) -> bool:
+        state = self._memory.ring_state("segments")
+        return state.committed == state.head
+
+
+@pytest.mark.usefixtures("translator")
+def test_a_growing_segment_is_told_as_far_as_two_translations_agree_and_nothing_twice(
+    appliance: Appliance, translations: Mailbox[Translation]
+) -> None:
+    appliance.start("mt", procs.mt.main)
+    revisions = growing("the old", "the old blue", "the old blue door", "the old blue door opens.")
+    Says(appliance)(revisions)
+    told = translations.collect(3)
+    assert [(each.revision, each.final, each.text) for each in told] == [
+        (1, False, "the old"),
+        (2, False, "blue"),
+        (3, True, "door opens. (en to pt-br)"),
+    ]
+    assert [each.source for each in told] == revisions[1:]
+
+
+def test_only_the_newest_of_the_revisions_that_wait_is_translated(
+    appliance: Appliance, translator: ToyTranslator, translations: Mailbox[Translation]
+) -> None:
+    writer = TextWriter(appliance.memory.writer("segments"))
+    mine = growing("red", "red and", "red and green", "red and green.")
+    hers = growing("azul", "azul e", leg=1, call=3, language="pt-br", final=False)
+    for segment in (mine[0], hers[0], *mine[1:], hers[1]):
+        writer.write(segment)
+    appliance.start("mt", procs.mt.main)
+    wait_until(lambda: len(translator.asked) >= 2)
+    assert [each.text for each in translations.collect(1)] == ["red and green. (en to pt-br)"]
+    assert translator.asked == ["red and green.", "azul e"]
+
+
+@pytest.mark.usefixtures("translator")
+def test_a_segment_that_is_not_carried_on_is_ended_as_it_is_before_the_next(
+    appliance: Appliance, translations: Mailbox[Translation]
+) -> None:
+    appliance.start("mt", procs.mt.main)
+    say = Says(appliance)
+    say(growing("the old", "the old blue", final=False))
+    say([a_segment("again.", 2)])
+    assert [(each.seq_num, each.revision, each.final, each.text) for each in translations.collect(3)] == [
+        (50, 1, False, "the old"),
+        (50, 2, True, "blue (en to pt-br)"),
+        (100, 0, True, "again. (en to pt-br)"),
+    ]
+
+
+@pytest.mark.usefixtures("translator")
+def test_a_restarted_recognizer_that_counts_its_revisions_anew_ends_the_segment_it_had_begun(
+    appliance: Appliance, translations: Mailbox[Translation]
+) -> None:
+    appliance.start("mt", procs.mt.main)
+    say = Says(appliance)
+    say(growing("the old", "the old blue", "the old blue door", final=False))
+    say(growing("the old blue", "the old blue door opens."))
+    assert [(each.revision, each.text) for each in translations.collect(3)] == [
+        (1, "the old"),
+        (2, "blue"),
+        (1, "door opens. (en to pt-br)"),
+    ]
+
+
+def test_a_restarted_mt_tells_the_rest_of_what_it_had_begun(
+    appliance: Appliance, translator: ToyTranslator, translations: Mailbox[Translation]
+) -> None:
+    translator.killed_by = {"the old blue door"}
+    appliance.start("mt", procs.mt.main)
+    first, second, third, last = growing("the old", "the old blue", "the old blue door", "the old blue door opens.")
+    Says(appliance)([first, second])
+    TextWriter(appliance.memory.writer("segments")).write(third)
+    appliance.wait_for_death()
+    appliance.start("mt", procs.mt.main)
+    Says(appliance)([last, last])
+    assert " ".join(each.text for each in translations.collect(2)) == "the old blue door opens. (en to pt-br)"
+    assert len(translations.messages) == 2
+
+
+@pytest.mark.usefixtures("translator")
+def test_a_failing_engine_is_not_heard_of_before_the_segment_is_whole(
+    appliance: Appliance, translations: Mailbox[Translation]
+) -> None:
+    mt = appliance.start("mt", procs.mt.main)
+    Says(appliance)(growing("the old", "untranslatable", "the old door."))
+    assert [each.text for each in translations.collect(1)] == ["the old door. (en to pt-br)"]
+    assert mt.vitals.get("engine_errors") == 0
+
+
+def test_a_number_is_not_told_before_it_is_whole(
+    appliance: Appliance, translator: ToyTranslator, translations: Mailbox[Translation]
+) -> None:
+    appliance.start("mt", procs.mt.main)
+    Says(appliance)(growing("that makes about 40", "that makes about 40 000", "that makes about 40 000 in all then."))
+    assert translator.asked[0] == "that makes about"
+    assert " ".join(each.text for each in translations.collect(1)).startswith("that makes about 40 000")
+    assert len(translator.asked) == 2  # nothing new was whole in between
+
+
+def test_what_is_said_in_the_language_of_the_listener_is_passed_on_as_it_is(
+    appliance: Appliance, translator: ToyTranslator, translations: Mailbox[Translation]
+) -> None:
+    appliance.memory.write_roster(Roster(LEGS, (Lane(0, 1, 0, "en-gb", 0),)))
+    appliance.start("mt", procs.mt.main)
+    Says(appliance)(growing("the old", "the old blue", "the old blue door."))
+    assert [each.text for each in translations.collect(3)] == ["the old", "blue", "door."]
+    assert translator.asked == []
+
+
+def test_the_terms_of_the_route_are_kept(
+    appliance: Appliance, translator: ToyTranslator, translations: Mailbox[Translation], tmp_path: Path
+) -> None:
+    (tmp_path / "terms.csv").write_text("source,target\nblue door,porta azul\n")
+    route = Route("1001", "en", "pt-br", "PJSIP/bruno", glossary=str(tmp_path / "terms.csv"))
+    appliance.config = msgspec.structs.replace(appliance.config, routes=(route,))
+    legs = tuple(msgspec.structs.replace(leg, route="1001") for leg in LEGS)
+    appliance.memory.write_roster(Roster(legs, LANES))
+    appliance.start("mt", procs.mt.main)
+    Says(appliance)([a_segment("the blue door opens", 1)])
+    assert [each.text for each in translations.collect(1)] == ["the porta azul opens (en to pt-br)"]
+    assert "blue" not in translator.asked[0]
+
+
+def test_a_glossary_that_cannot_be_read_is_complained_of_and_calls_are_translated_without(
+    appliance: Appliance, translator: ToyTranslator, translations: Mailbox[Translation]
+) -> None:
+    route = Route("1001", "en", "pt-br", "PJSIP/bruno", glossary="/nowhere/terms.csv")
+    appliance.config = msgspec.structs.replace(appliance.config, routes=(route,))
+    appliance.start("mt", procs.mt.main)
+    Says(appliance)([a_segment("the blue door", 1)])
+    (complaint, translation) = Mailbox(appliance.memory, "journal", "mt", JournalEntry).collect(2)
+    assert isinstance(complaint, LogLine)
+    assert "/nowhere/terms.csv" in complaint.text
+    assert [translation] == translations.collect(1)
+    assert translator.asked == ["the blue door"]
+
+
+class Contextual(ToyTranslator):
+    """Takes everything there is."""
+
+    options = frozenset({"context", "formality", "target_prefix", "glossary_id"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[TranslationRequest] = []
+
+    def translate_request(self, request: TranslationRequest) -> str:
+        self.requests.append(request)
+        return self.translate(request.text, request.source_lang, request.target_lang)
+
+
+def test_an_engine_that_takes_more_is_given_what_was_said_and_told_before(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Contextual()
+    monkeypatch.setattr(procs.mt, "load_translator", lambda _name, _config: engine)
+    chosen = DeepLConfig(formality="more", glossaries={"en > pt-BR": "g1"})
+    appliance.config = msgspec.structs.replace(appliance.config, cloud=CloudEngines(deepl=chosen))
+    appliance.start("mt", procs.mt.main)
+    say = Says(appliance)
+    say([a_segment("Good morning.", 1)])
+    say(growing("the old", "the old blue", "the old blue door.", number=2))
+    first, *_, last = engine.requests
+    assert (first.partial, first.context, first.target_prefix) == (False, "", "")
+    assert (last.stream_id, last.seq_num, last.partial) == ("r1-leg0", 100, False)
+    assert (last.context, last.target_prefix) == ("Good morning.", "the old")
+    assert (last.formality, last.glossary_id) == ("more", "g1")
+    assert [request.partial for request in engine.requests] == [False, True, True, False]
