@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator
 
+import msgspec
 import numpy as np
 import pytest
 from stages import Appliance, Ear, Killed, Mailbox, a_translation, wait_until
 
 import procs.tts
 from appliance.engines.protocols import ClauseSizes, EngineError, Speech
-from appliance.frames.messages import JournalEntry, LogLine, Spoken, clause_of, clause_stream
+from appliance.frames.messages import JournalEntry, LogLine, Spoken, Translation, clause_of, clause_stream
 from appliance.frames.ring import END, START
 from appliance.frames.roster import Roster
 from appliance.frames.text import TextWriter
-from appliance.units import FRAME_BYTES, SAMPLE_RATE_HZ
+from appliance.speech.clauses import SENTENCE_PAUSE_MS
+from appliance.units import FRAME_BYTES, FRAME_MS, NS_PER_MS, SAMPLE_RATE_HZ
 
 
 class ToySynthesizer:
@@ -160,3 +162,125 @@ def test_a_killed_tts_goes_on_with_the_clause_it_had_not_finished(
     translations = appliance.memory.ring_state("translations")
     wait_until(lambda: appliance.memory.ring_state("translations").committed == translations.head)
     assert synthesizer.spoken == ["antes", "Primeiro vinte aqui,", *["e mais vinte letras."] * 2]
+
+
+# --- while they speak ---
+
+
+def growing(*texts: str, number: int = 1, final: bool = True) -> list[Translation]:
+    """What each revision of one segment adds."""
+    whole = a_translation("", number)
+    last = len(texts) - 1
+
+    def revision(place: int, text: str) -> Translation:
+        end_ns = whole.source.start_ns + 500 * NS_PER_MS * (place + 1)
+        source = msgspec.structs.replace(whole.source, revision=place, final=final and place == last, end_ns=end_ns)
+        return msgspec.structs.replace(whole, revision=place, final=source.final, text=text, source=source)
+
+    return [revision(place, text) for place, text in enumerate(texts)]
+
+
+def backlog(appliance: Appliance, duration_ms: int) -> None:
+    """What the listener at lane 0 has yet to hear."""
+    frames = bytes(duration_ms // FRAME_MS * FRAME_BYTES)
+    appliance.memory.writer("downlink", 0).push_many(frames, flags=START | END)
+
+
+def test_words_are_spoken_as_they_come_each_once_and_a_clause_knows_what_it_translates(
+    appliance: Appliance, synthesizer: ToySynthesizer
+) -> None:
+    ear = Ear(appliance.memory, 0)
+    appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    revisions = growing("o velho,", "o azul,", "")
+    for heard, translation in enumerate(revisions[:2], 1):
+        writer.write(translation)
+        ear.hears(heard)
+    writer.write(revisions[2])
+    writer.write(a_translation("Fim.", 2))
+    frames = ear.hears(3)
+    assert synthesizer.spoken == ["o velho,", "o azul,", "Fim."]
+    starts = {clause_of(frame.stream): frame.capture_ns for frame in frames if frame.flags & START}
+    assert list(starts) == [(50, 0), (50, 1), (100, 0)]
+    assert [starts[50, clause] for clause in (0, 1)] == [each.source.end_ns for each in revisions[:2]]
+    spoken = Mailbox(appliance.memory, "journal", "tts", JournalEntry).collect(3)
+    assert [(each.start_ns, each.end_ns) for each in spoken[:2]] == [
+        (revisions[0].source.start_ns, revisions[0].source.end_ns),
+        (revisions[0].source.end_ns, revisions[1].source.end_ns),
+    ]
+
+
+def test_the_last_words_wait_for_more_while_something_is_to_be_heard_and_not_when_it_is_silent(
+    appliance: Appliance, synthesizer: ToySynthesizer
+) -> None:
+    backlog(appliance, 2_000)
+    tts = appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    first, second = growing("uma porta", "azul", final=False)
+    writer.write(first)
+    passed = tts.vitals.heartbeat_ns
+    wait_until(lambda: tts.vitals.heartbeat_ns > passed + 200 * NS_PER_MS)
+    assert synthesizer.spoken == []
+    writer.write(second)
+    Ear(appliance.memory, 0).hears(2)
+    assert synthesizer.spoken == ["uma porta azul"]
+
+
+@pytest.mark.parametrize("ending", [growing("o", "")[1], a_translation("Fim.", 2)], ids=["final", "next"])
+def test_what_will_not_grow_any_more_does_not_wait(
+    appliance: Appliance, synthesizer: ToySynthesizer, ending: Translation
+) -> None:
+    backlog(appliance, 2_000)
+    appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    writer.write(growing("o", final=False)[0])
+    writer.write(ending)
+    wait_until(lambda: synthesizer.spoken[:1] == ["o"])
+
+
+def test_a_lane_far_ahead_of_its_listener_keeps_its_words_until_they_are_needed(
+    appliance: Appliance, synthesizer: ToySynthesizer
+) -> None:
+    backlog(appliance, 20_000)
+    appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    writer.write(a_translation("um", 1))
+    writer.write(a_translation("one", 1, lane=1))
+    Ear(appliance.memory, 1).hears(1)
+    assert synthesizer.spoken == ["one"]
+    assert appliance.memory.ring_state("translations").committed == 0
+    Ear(appliance.memory, 0).hears(2)
+    assert synthesizer.spoken == ["one", "um"]
+
+
+@pytest.mark.usefixtures("synthesizer")
+def test_pauses_are_shorter_in_a_lane_that_has_fallen_behind(appliance: Appliance) -> None:
+    backlog(appliance, 10_000)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    writer.write(a_translation("Bom dia.", 1))
+    writer.write(a_translation("Bom dia.", 1, lane=1))
+    appliance.start("tts", procs.tts.main)
+    relaxed = Ear(appliance.memory, 1).hears(1)
+    hurried = [frame for frame in Ear(appliance.memory, 0).hears(2) if frame.stream == clause_stream(50, 0)]
+    assert (len(relaxed) - len(hurried)) * FRAME_MS == pytest.approx(0.75 * SENTENCE_PAUSE_MS, abs=FRAME_MS)
+
+
+def test_a_killed_tts_says_of_a_growing_segment_only_what_it_had_not_said(
+    appliance: Appliance, synthesizer: ToySynthesizer
+) -> None:
+    ear = Ear(appliance.memory, 0)
+    synthesizer.killed_by = {"e azul."}
+    appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    writer.write(a_translation("one", 1, lane=1, call=2))  # of a call that is over
+    first, second = growing("A porta velha, cinza, e", "azul.")
+    writer.write(first)
+    wait_until(lambda: len(synthesizer.spoken) == 2)
+    writer.write(second)
+    appliance.wait_for_death()
+    appliance.start("tts", procs.tts.main)
+    writer.write(a_translation("Fim.", 2))
+    starts = [clause_of(frame.stream) for frame in ear.hears(4) if frame.flags & START]
+    assert starts == [(50, 0), (50, 1), (50, 2), (100, 0)]
+    said = Mailbox(appliance.memory, "journal", "tts", JournalEntry).collect(4)
+    assert [each.text for each in said] == ["A porta velha,", "cinza,", "e azul.", "Fim."]
