@@ -13,7 +13,8 @@ from appliance.bench.lag import Trial, outcome_of
 from appliance.bench.lag_engines import refuse_impossible
 from appliance.bench.lag_files import trial_of, write
 from appliance.bench.lag_run import PROCESSES, Run
-from appliance.bench.lag_speech import Recording, Stream
+from appliance.bench.lag_speech import Recording, Stream, stream_of
+from appliance.bench.lag_whole import translated_whole
 from appliance.config import Config, EnginesConfig
 from appliance.demo.box import BoxError
 from appliance.demo.say import SayError
@@ -65,8 +66,8 @@ def test_a_lanes_figures_are_reported_with_the_processes() -> None:
     assert report.exit_status == 0
 
 
-def bounds(trial: Trial, done: Run) -> dict[str, tuple[float, bool]]:
-    targets = outcome_of(trial, done).report.targets
+def bounds(trial: Trial, done: Run, whole: str = "") -> dict[str, tuple[float, bool]]:
+    targets = outcome_of(trial, done, whole).report.targets
     return {target.name.partition(": ")[2]: (target.bound, target.holds) for target in targets}
 
 
@@ -85,6 +86,17 @@ def test_a_slope_has_a_target_in_a_long_stream_only() -> None:
     places = ((1_000, 2_000), (200_000, 201_000))
     assert "lag slope" not in bounds(Trial(stream(*places, minutes=4), "en", ("pt-br",)), done)
     assert bounds(Trial(stream(*places, minutes=5), "en", ("pt-br",)), done)["lag slope"] == (30, False)
+
+
+def test_the_translation_must_be_about_as_good_as_if_it_had_waited() -> None:
+    done = run(utterance(1, 1_000, 2_000, 2_800))
+    places = stream((1_000, 2_000))
+    trial = Trial(places, "en", ("pt-br",), reference="um dois")
+    assert "chrF" not in bounds(trial, done)
+    assert "chrF" not in bounds(Trial(places, "en", ("pt-br",)), done, "um dois")
+    assert bounds(trial, done, "um dois")["chrF"][1]
+    better = Trial(places, "en", ("pt-br",), reference="um dois e depois três")
+    assert not bounds(better, done, "um dois e depois três")["chrF"][1]
 
 
 def test_what_was_not_heard_misses_a_target() -> None:
@@ -151,6 +163,20 @@ def test_texts_are_repeated_with_the_recordings(sentence: Path, tmp_path: Path) 
     assert trial.transcript == " ".join(["good morning"] * len(trial.stream.recordings))
     assert len(trial.stream.recordings) > 1
     assert (trial.source, trial.targets, trial.reference) == ("en", ("pt-br",), "")
+
+
+def test_the_same_engines_translate_what_they_may_hear_to_its_end(sentence: Path) -> None:
+    once = stream_of([sentence], "en", 0.3)
+    text = translated_whole(Config(), once, "en", "pt-br")
+    assert shared_words("bom dia eu gostaria de um quarto", text) > 0.6
+    twice = stream_of([sentence], "en", 0.3, minutes=once.minutes + 0.01)
+    assert translated_whole(Config(), twice, "en", "pt-br") == f"{text} {text}"
+
+
+@pytest.mark.parametrize(("recognizer", "length_ms"), [("whisper-tiny-en", 29_000), ("deepgram-nova", 1_000)])
+def test_what_cannot_be_heard_whole_has_nothing_to_compare_with(recognizer: str, length_ms: float) -> None:
+    config = Config(engines=EnginesConfig(recognizers={"en": recognizer}))
+    assert translated_whole(config, stream((0, length_ms)), "en", "pt-br") == ""
 
 
 def test_speech_goes_through_the_actual_processes(sentence: Path, tmp_path: Path) -> None:

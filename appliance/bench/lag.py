@@ -8,10 +8,11 @@ from statistics import median
 
 from appliance.bench.lag_engines import refuse_impossible
 from appliance.bench.lag_lanes import LaneResult, lane_result
-from appliance.bench.lag_metrics import LagReport, first_audio_ms, lag_report, quality
+from appliance.bench.lag_metrics import LagReport, Quality, first_audio_ms, lag_report, quality
 from appliance.bench.lag_run import Run, interpret
 from appliance.bench.lag_speech import Stream
-from appliance.bench.report import Measurement, Report, Target, at_most, this_machine
+from appliance.bench.lag_whole import translated_whole
+from appliance.bench.report import Measurement, Report, Target, at_least, at_most, this_machine
 from appliance.config import Config
 from appliance.demo.box import BoxError
 from appliance.speech.words import word_error_rate
@@ -21,6 +22,7 @@ FIRST_AUDIO_MS = {("en", "pt-br"): 1_300.0}  # Kokoro takes its time; everything
 DEFAULT_FIRST_AUDIO_MS = 900.0
 SLOPE_MS_PER_MIN = 30.0
 SLOPE_FROM_MIN = 5.0  # a shorter stream has no slope, only chance
+WORSE_CHRF = 1.5  # than if it had waited for the end
 SHORT_MS = 5_000.0  # utterances to which the target of the first audio applies …
 ALONE_MS = 2_000.0  # … because nobody had said anything for so long
 
@@ -63,16 +65,23 @@ class Outcome:
 def run(config: Config, trial: Trial, directory: Path, progress: Callable[[str], None] = lambda _: None) -> Outcome:
     """Run a trial; the appliance keeps its files in `directory`. Raises BoxError or EngineError."""
     refuse_impossible(config.engines, trial.source, trial.targets)
-    return outcome_of(
-        trial, interpret(config, trial.stream, trial.source, trial.targets, trial.speakers, directory, progress)
-    )
+    done = interpret(config, trial.stream, trial.source, trial.targets, trial.speakers, directory, progress)
+    if not trial.reference:
+        return outcome_of(trial, done)
+    progress("translating the recordings as a whole, to compare")
+    return outcome_of(trial, done, translated_whole(config, trial.stream, trial.source, trial.targets[0]))
 
 
-def outcome_of(trial: Trial, done: Run) -> Outcome:
-    """The figures of a run. Raises BoxError where a lane was silent."""
+def outcome_of(trial: Trial, done: Run, whole: str = "") -> Outcome:
+    """The figures of a run. `whole`: the translation, had it waited; "": nobody knows.
+
+    Raises BoxError where a lane was silent.
+    """
     lanes = tuple(_lanes(trial, done))
-    measurements = [one for lane in lanes for one in _lane_measurements(trial, lane)] + list(_box_measurements(done))
-    targets = [target for lane in lanes for target in _targets(trial, lane)]
+    waited = quality(whole, trial.reference) if whole and trial.reference else None
+    measurements = [one for lane in lanes for one in _lane_measurements(trial, lane, waited)]
+    measurements += _box_measurements(done)
+    targets = [target for lane in lanes for target in _targets(trial, lane, waited)]
     return Outcome(trial, done, lanes, Report(this_machine(), tuple(measurements), tuple(targets)))
 
 
@@ -89,7 +98,7 @@ def _lanes(trial: Trial, done: Run) -> Iterator[LaneReport]:
         yield LaneReport(name, language, result, lag_report(result.heard, ends_ms, reference_words))
 
 
-def _lane_measurements(trial: Trial, lane: LaneReport) -> Iterator[Measurement]:
+def _lane_measurements(trial: Trial, lane: LaneReport, waited: Quality | None) -> Iterator[Measurement]:
     lag, result = lane.lag, lane.result
     figures: list[tuple[str, float, str]] = [
         ("lag, mean", lag.mean_lag_ms, "ms"),
@@ -110,6 +119,8 @@ def _lane_measurements(trial: Trial, lane: LaneReport) -> Iterator[Measurement]:
     if trial.reference:
         against = quality(result.translation, trial.reference)
         figures += [("chrF", against.chrf, ""), ("BLEU", against.bleu, "")]
+    if waited:
+        figures += [("chrF, had it waited", waited.chrf, ""), ("BLEU, had it waited", waited.bleu, "")]
     for name, value, unit in figures:
         yield Measurement(lane.name, name, value, unit)
 
@@ -122,13 +133,16 @@ def _box_measurements(done: Run) -> Iterator[Measurement]:
                 yield Measurement(process, counter.replace("_", " "), count, "")
 
 
-def _targets(trial: Trial, lane: LaneReport) -> Iterator[Target]:
+def _targets(trial: Trial, lane: LaneReport, waited: Quality | None) -> Iterator[Target]:
     yield at_most(f"{lane.name}: lag, mean", lane.lag.mean_lag_ms, MEAN_LAG_MS, "ms")
     if short := _after_short_utterances_ms(trial.stream, lane.result):
         bound = FIRST_AUDIO_MS.get((trial.source, lane.target), DEFAULT_FIRST_AUDIO_MS)
         yield at_most(f"{lane.name}: first audio after a short utterance, p50", median(short), bound, "ms")
     if trial.stream.minutes >= SLOPE_FROM_MIN:
         yield at_most(f"{lane.name}: lag slope", lane.lag.slope_ms_per_min, SLOPE_MS_PER_MIN, "ms/min")
+    if waited:
+        chrf = quality(lane.result.translation, trial.reference).chrf
+        yield at_least(f"{lane.name}: chrF", chrf, waited.chrf - WORSE_CHRF)
     yield at_most(f"{lane.name}: audible revisions", lane.result.revisions, 0)
     yield at_most(f"{lane.name}: segments not heard", lane.result.unheard, 0)
 

@@ -1,4 +1,8 @@
-"""What a core carries of the rtp process's loop, side by side with the same on uvloop, and how late its tick comes."""
+"""What a core carries of the rtp process's loop, side by side with the same on uvloop, and how late its tick comes.
+
+The two loops do what both can. What only ours does is measured on top of that: the originals under their translations,
+and the hurry of lanes that are behind.
+"""
 
 import multiprocessing
 import socket
@@ -20,6 +24,8 @@ from appliance.units import FRAME_NS, FRAMES_PER_S
 Loop = Callable[[socket.socket, Load, Connection], None]
 
 LOOPS: dict[str, Loop] = {"dragoman": run_dragoman, "uvloop": run_uvloop}
+
+EXTRAS = {"dragoman, originals": {"originals": True}, "dragoman, all behind": {"behind": True}}
 
 _ALONE_LEGS = 8
 _LIMIT_S = 60.0  # for a process to answer beyond the time it measures
@@ -43,10 +49,11 @@ def run(
     alone_seconds: float = 10.0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Let both loops in turn carry `legs` for `seconds`, `repeats` times; then ours a few legs, for its punctuality.
+    """Let both loops in turn carry `legs` for `seconds`, `repeats` times; then ours with each extra, once; then ours a
+    few legs, for its punctuality.
 
-    Medians are reported. Takes about 2 x `repeats` x (`seconds` + 2) + `alone_seconds` + 2 s. `progress` gets a line
-    before each pass.
+    Medians are reported. Takes about (2 x `repeats` + 2) x (`seconds` + 2) + `alone_seconds` + 2 s. `progress` gets a
+    line before each pass.
     Raises SocketError when no socket can be had, RuntimeError when a loop fails.
     """
     passes: dict[str, list[Cost]] = {name: [] for name in LOOPS}
@@ -54,19 +61,23 @@ def run(
         for name, loop in LOOPS.items():
             progress(f"pass {repeat + 1} of {repeats}: {name}")
             passes[name].append(_cost(loop, legs, round(seconds * FRAMES_PER_S)))
+    extras = {}
+    for name, extra in EXTRAS.items():
+        progress(name)
+        extras[name] = _cost(run_dragoman, legs, round(seconds * FRAMES_PER_S), **extra)
     progress(f"the tick, with {_ALONE_LEGS} legs")
     alone = _cost(run_dragoman, _ALONE_LEGS, round(alone_seconds * FRAMES_PER_S))
     costs = {name: _median(of_loop) for name, of_loop in passes.items()}
-    return Report(this_machine(), tuple(_measurements(costs, alone)), tuple(_targets(costs, alone)))
+    return Report(this_machine(), tuple(_measurements(costs, extras, alone)), tuple(_targets(costs, alone)))
 
 
-def _cost(loop: Loop, legs: int, ticks: int) -> Cost:
+def _cost(loop: Loop, legs: int, ticks: int, **extra: bool) -> Cost:
     """Run one loop and its phones in processes of their own."""
     with open_media_socket(MediaConfig(port=0)) as media:
         host, port = media.getsockname()
         with _child(run_phones, Address(host, port), legs) as phones:
             ears, booth = _hear(phones)
-            with _child(loop, media, Load(ears, booth, ticks)) as loop_end:
+            with _child(loop, media, Load(ears, booth, ticks, **extra)) as loop_end:
                 carried: Carried = _hear(loop_end, ticks / FRAMES_PER_S)
             phones.send("enough")
     cpu_ns = carried.cpu_ns / (legs * ticks)
@@ -108,8 +119,8 @@ def _median(passes: list[Cost]) -> Cost:
     return Cost(*(median(getattr(one, name) for one in passes) for name in Cost.__struct_fields__))
 
 
-def _measurements(costs: dict[str, Cost], alone: Cost) -> Iterator[Measurement]:
-    for subject, cost in costs.items():
+def _measurements(costs: dict[str, Cost], extras: dict[str, Cost], alone: Cost) -> Iterator[Measurement]:
+    for subject, cost in {**costs, **extras}.items():
         yield Measurement(subject, "CPU per leg and tick", cost.cpu_us, "µs")
         yield Measurement(subject, "legs per core", cost.legs_per_core, "")
         yield Measurement(subject, "frames per leg and tick", cost.frames, "")

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -24,9 +25,12 @@ from appliance.frames import _ring, datagrams
 from appliance.frames.ring import END, START, RingReader, RingWriter
 from appliance.frames.roster import Address, Booth, Lane, Leg, Roster
 from appliance.media.codecs import G722_64K, L16
+from appliance.media.under_talk import DEFAULT_DB
+from appliance.speech.catch_up import FASTEST
 from appliance.supervision.vitals import WORDS, Vitals
 from appliance.units import FRAME_BYTES, FRAME_NS, FRAME_SAMPLES, NS_PER_S
 from appliance.wire.downlink import Downlink
+from appliance.wire.originals import Originals
 from appliance.wire.pulse import Pulse, stay_punctual
 from appliance.wire.uplink import Ear, Uplink
 
@@ -41,11 +45,16 @@ CACHE_LINE_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a loop carries: `ears[i]` is where leg i's packets come from, `booth` is where all booths are."""
+    """What a loop carries: `ears[i]` is where leg i's packets come from, `booth` is where all booths are.
+
+    Ours may also mix the originals under what is said, and be behind everywhere: then every lane hurries.
+    """
 
     ears: tuple[Address, ...]
     booth: Address
     ticks: int
+    originals: bool = False
+    behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,8 @@ def run_dragoman(media: socket.socket, load: Load, answer: Connection) -> None:
     roster, counts = _roster(load), Counter[str]()
     writers, readers = _rings(load, len(roster.lanes))
     uplink = Uplink(media.fileno(), writers, len(load.ears), WAIT_FRAMES, counts, print)
-    downlink = _downlink(partial(datagrams.send, media.fileno()), readers, counts)
+    originals = Originals(writers, DEFAULT_DB) if load.originals else None
+    downlink = _downlink(partial(datagrams.send, media.fileno()), readers, counts, originals, load.behind)
     uplink.follow(roster)
     downlink.follow(roster)
     vitals = Vitals([0] * WORDS)
@@ -178,8 +188,9 @@ def _roster(load: Load) -> Roster:
 def _rings(load: Load, lanes: int) -> tuple[list[RingWriter], list[RingReader]]:
     """Uplink rings that nobody reads, and downlink rings with one clause each, long enough for the whole run."""
     uplinks = [RingWriter(*_ring_memory(UPLINK_SLOTS)) for _ in load.ears]
-    slots = 1 << (load.ticks + WARM_UP_TICKS).bit_length()
-    clause = bytes((load.ticks + WARM_UP_TICKS) * FRAME_BYTES)
+    frames = ceil((load.ticks + WARM_UP_TICKS) * (FASTEST if load.behind else 1))
+    slots = 1 << frames.bit_length()
+    clause = bytes(frames * FRAME_BYTES)
     downlinks = []
     for _ in range(lanes):
         memory = _ring_memory(slots)
@@ -197,10 +208,14 @@ def _ring_memory(slots: int) -> tuple[memoryview, int]:
 
 
 def _downlink(
-    send: Callable[[list[tuple[int, bytes]]], int], readers: list[RingReader], counts: Counter[str]
+    send: Callable[[list[tuple[int, bytes]]], int],
+    readers: list[RingReader],
+    counts: Counter[str],
+    originals: Originals | None = None,
+    catch_up: bool = False,
 ) -> Downlink:
-    """Without codec, and without hurry for the clause that waits in each ring from the first tick on."""
-    return Downlink(send, readers, PREFILL_FRAMES, counts, _ignore, _no_codec, catch_up=False)
+    """Without codec. All that a lane will say waits in its ring from the first tick on: it hurries if it may."""
+    return Downlink(send, readers, PREFILL_FRAMES, counts, _ignore, _no_codec, originals, catch_up)
 
 
 def _no_codec() -> Callable[[bytes], bytes]:
