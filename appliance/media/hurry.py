@@ -10,7 +10,6 @@ from appliance.media.time_stretch import Pcm, TimeStretch
 from appliance.units import FRAME_SAMPLES
 
 _INT16 = np.dtype("<i2")
-_NOTHING = np.zeros(0, np.int16)
 
 
 class Piece(NamedTuple):
@@ -27,42 +26,32 @@ class Piece(NamedTuple):
 
 
 class Hurry:
-    """One clause at a time. What it holds of a clause comes out with the clause's last piece, or as its `rest`."""
+    """One clause, or what is left of it. `rest` is what has not come out when it has to end in the middle."""
 
     def __init__(self) -> None:
+        self.rest: Pcm = np.zeros(0, np.int16)  # fast already, not out yet
         self._stretch = TimeStretch()
-        self._ready: Pcm = _NOTHING  # fast already, not out yet
-        self._newest: Piece | None = None  # that went in; None: nothing is in here
+        self._newest: Piece | None = None  # that went in
         self._opens = False  # the next piece out is its clause's first
-        self._ended = False  # the whole clause is in `_ready`
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing of a clause is in here."""
-        return self._newest is None
+        self._ended = False  # the whole clause is in `rest`
 
     @property
     def held_pieces(self) -> int:
         """As many of the pieces that went in, or parts of them, have not come out."""
-        return ceil((self._stretch.held + len(self._ready) * self._stretch.speed) / FRAME_SAMPLES)
+        return ceil((self._stretch.held + len(self.rest) * self._stretch.speed) / FRAME_SAMPLES)
 
     def next(self, take: Callable[[], Piece | None], speed: float) -> Piece | None:
         """The next 20 ms, made of as many pieces as `take` has to give for it; None when they do not suffice."""
         self._stretch.speed = speed
-        while len(self._ready) < FRAME_SAMPLES and not self._ended:
+        while len(self.rest) < FRAME_SAMPLES and not self._ended:
             piece = take()
             if piece is None:
                 self._append(self._stretch.flush())
                 break
             self._push(piece)
-        if len(self._ready) < FRAME_SAMPLES and not self._ended:
+        if len(self.rest) < FRAME_SAMPLES and not self._ended:
             return None
         return self._pop()
-
-    def rest(self) -> Pcm:
-        """End the clause in the middle: what has not come out of it, less than 20 ms."""
-        rest, self._ready, self._newest, self._ended = self._ready, _NOTHING, None, False
-        return rest
 
     def _push(self, piece: Piece) -> None:
         self._newest = piece
@@ -73,15 +62,13 @@ class Hurry:
             self._ended = True
 
     def _append(self, samples: Pcm) -> None:
-        self._ready = np.concatenate((self._ready, samples))
+        self.rest = np.concatenate((self.rest, samples))
 
     def _pop(self) -> Piece:
         assert self._newest, "what comes out has gone in"
-        samples, self._ready = self._ready[:FRAME_SAMPLES], self._ready[FRAME_SAMPLES:]
-        last = self._ended and not len(self._ready)
+        samples, self.rest = self.rest[:FRAME_SAMPLES], self.rest[FRAME_SAMPLES:]
+        last = self._ended and not len(self.rest)
         payload = samples.tobytes().ljust(FRAME_SAMPLES * _INT16.itemsize, b"\0")
         piece = self._newest._replace(payload=payload, first=self._opens, last=last)
         self._opens = False
-        if last:
-            self.rest()
         return piece

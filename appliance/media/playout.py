@@ -22,6 +22,7 @@ _FADE_IN = np.concatenate(
     (np.linspace(0, 1, _FADE_SAMPLES, dtype=np.float32), np.ones(FRAME_SAMPLES - _FADE_SAMPLES, np.float32))
 )
 _FADE_OUT = _FADE_IN[::-1]
+_NOTHING = np.zeros(0, np.int16)
 _PIECES_FASTER = 3  # that 20 ms of faster speech may take, and what is heard of the sound to come
 _FADE_AWAY = np.linspace(1, 0, FRAME_SAMPLES, dtype=np.float32)
 
@@ -38,7 +39,7 @@ class Playout:
         self.speed = 1.0
         self._prefill_frames = max(1, prefill_frames)
         self._queue: deque[Piece] = deque()
-        self._hurry = Hurry()
+        self._hurry: Hurry | None = None  # of the clause in which the speed was more than 1.0
         self._playing: Piece | None = None  # the last piece that went out; None between clauses
         self._resumes = True  # the next piece joins on to silence, whatever it is
         self._waited_ticks = 0
@@ -46,14 +47,14 @@ class Playout:
     @property
     def queued(self) -> int:
         """Pieces that have been pushed, and have not been played to their ends."""
-        return len(self._queue) if self._hurry.is_idle else len(self._queue) + self._hurry.held_pieces
+        return len(self._queue) + (self._hurry.held_pieces if self._hurry else 0)
 
     @property
     def wants_more(self) -> bool:
         """Whether the next tick can use another piece; all others are better kept where a restart finds them."""
         if self._playing is None:
             return len(self._queue) < self._prefill_frames
-        return len(self._queue) < (_PIECES_FASTER if self._hurries else 1)
+        return len(self._queue) < (_PIECES_FASTER if self._hurry or self.speed > 1.0 else 1)
 
     def push(self, piece: Piece) -> None:
         """The next piece, in order."""
@@ -63,16 +64,16 @@ class Playout:
         """The next 20 ms, as they shall be heard; None is silence."""
         if self._playing is None and not self._may_start():
             return None
-        piece = self._hurry.next(self._take, self.speed) if self._hurries else self._take()
+        if self.speed > 1.0 and not self._hurry:
+            self._hurry = Hurry()
+        piece = self._hurry.next(self._take, self.speed) if self._hurry else self._take()
         if piece is None:
             return self._fade_away()
         self._waited_ticks = 0
-        self._playing = None if piece.last else piece
+        self._playing = piece
+        if piece.last:
+            self._playing = self._hurry = None
         return piece
-
-    @property
-    def _hurries(self) -> bool:
-        return self.speed > 1.0 or not self._hurry.is_idle
 
     def _may_start(self) -> bool:
         """Whether a clause, or what is left of it after an underrun, is here in full or far enough."""
@@ -94,10 +95,10 @@ class Playout:
 
     def _fade_away(self) -> Piece:
         """Conceal the first 20 ms of an underrun: the last sound mirrored, so that it joins on without a step."""
-        before, self._playing, self._resumes = self._playing, None, True
-        assert before, "what has not begun does not run dry"
+        assert self._playing, "what has not begun does not run dry"
+        before, rest = self._playing, self._hurry.rest if self._hurry else _NOTHING
+        self._playing, self._hurry, self._resumes = None, None, True
         self.underruns += 1
-        rest = self._hurry.rest()
         sound = np.concatenate((np.frombuffer(before.payload, _INT16), rest))
         faded: Pcm = np.concatenate((rest, sound[::-1]))[:FRAME_SAMPLES]
         return _shaped(before._replace(payload=faded.tobytes(), first=False), _FADE_AWAY)
