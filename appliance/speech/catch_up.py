@@ -41,7 +41,7 @@ class SynthesisCost:
     chars_per_s: float = 15.0  # of the language it speaks
 
 
-def learned(cost: SynthesisCost, took_ms: float, speech_ms: float, chars: int, weight: float = 0.2) -> SynthesisCost:
+def learned(cost: SynthesisCost, took_ms: float, speech_ms: float, chars: int, weight: float = 0.5) -> SynthesisCost:
     """What a synthesizer takes, after one more chunk: of `chars` characters it made `speech_ms` of speech."""
     if not chars or speech_ms <= 0:
         return cost
