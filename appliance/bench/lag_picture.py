@@ -24,7 +24,7 @@ def draw(stream: Stream, lane: LaneReport, path: Path) -> None:
     _words(above, stream, lane.result, labelled=last_s <= LABELLED_S)
     above.set_title(f"{lane.name}: each word, when it was said and when it was heard", loc="left", color=INK)
     _lags(below, lane)
-    below.set(xlim=(0, last_s), xlabel="seconds since the speaker's line was opened")
+    below.set(xlim=(0, 1.03 * last_s), xlabel="seconds since the speaker's line was opened")
     for axes in (above, below):
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
@@ -32,24 +32,32 @@ def draw(stream: Stream, lane: LaneReport, path: Path) -> None:
 
 
 def _words(axes: Axes, stream: Stream, result: LaneResult, labelled: bool) -> None:
-    said = [instant for segment in result.said for instant in _spread(segment.text, segment.start_ms, segment.end_ms)]
     for recording in stream.recordings:
         axes.axvspan(recording.begin_ms / 1000, recording.end_ms / 1000, color=SOURCE, alpha=0.15, linewidth=0)
-    axes.step(np.array(said) / 1000, 100 * _share(len(said)), where="post", color=SOURCE, linewidth=2, label="said")
-    heard = [onset for piece in result.heard for onset in word_onsets_ms(piece)]
-    share = 100 * _share(len(heard))
-    axes.step(np.array(heard) / 1000, share, where="post", color=TARGET, linewidth=2, label="heard in translation")
-    place = 0
-    for piece in result.heard:
-        axes.plot(piece.first_ms / 1000, share[min(place, len(share) - 1)], "o", color=TARGET, markersize=3)
-        if labelled:
-            at = (piece.first_ms / 1000, share[min(place, len(share) - 1)])
-            axes.annotate(
-                _short(piece.text), at, (5, -3), textcoords="offset points", fontsize=6.5, color=INK, va="top"
-            )
-        place += len(piece.text.split())
-    axes.set(ylabel="words so far (%)", ylim=(0, 105))
+    said = [(segment.text, _spread(segment.text, segment.start_ms, segment.end_ms)) for segment in result.said]
+    heard = [(piece.text, word_onsets_ms(piece)) for piece in result.heard]
+    for pieces, colour, label, side in ((said, SOURCE, "said", 1), (heard, TARGET, "heard in translation", -1)):
+        _staircase(axes, pieces, colour, label, side if labelled else 0)
+    axes.set(ylabel="words so far (%)", ylim=(-4, 108))
     axes.legend(loc="upper left", frameon=False)
+
+
+def _staircase(axes: Axes, pieces: list[tuple[str, list[float]]], colour: str, label: str, side: int) -> None:
+    """A step for every word; each piece begins with a dot, and its text stands above (1) or below it (-1), or not."""
+    instants = [instant / 1000 for _, words in pieces for instant in words]
+    share = 100 * np.arange(1, len(instants) + 1) / max(1, len(instants))
+    axes.step(instants, share, where="post", color=colour, linewidth=2, label=label)
+    firsts = np.cumsum([0, *(len(words) for _, words in pieces)])[:-1]
+    for (text, words), first in zip(pieces, firsts, strict=True):
+        if not words:
+            continue
+        at = (words[0] / 1000, float(share[first]))
+        axes.plot(*at, "o", color=colour, markersize=3)
+        if side:
+            axes.annotate(
+                _short(text), at, (-5 * side, 3 * side), textcoords="offset points", fontsize=6.5, color=INK,
+                ha="right" if side > 0 else "left", va="bottom" if side > 0 else "top",
+            )  # fmt: skip
 
 
 def _lags(axes: Axes, lane: LaneReport) -> None:
@@ -68,10 +76,6 @@ def _lags(axes: Axes, lane: LaneReport) -> None:
 def _spread(text: str, start_ms: float, end_ms: float) -> list[float]:
     """When each word was said, if all took equally long."""
     return list(np.linspace(start_ms, end_ms, len(text.split()), endpoint=False))
-
-
-def _share(count: int) -> "np.typing.NDArray[np.float64]":
-    return np.arange(1, count + 1) / max(1, count)
 
 
 def _short(text: str) -> str:
