@@ -47,8 +47,8 @@ class Spoken(msgspec.Struct, frozen=True, tag="spoken"):
     seq_num: int
     clause: int  # counts from 0 within the segment
     text: str
-    start_ns: int  # what was said meanwhile: from the end of the clause before it, or the segment's start …
-    end_ns: int  # … to the last voiced sample of what this clause translates
+    start_ns: int  # what it translates: from the end of the clause before it, or the segment's start …
+    end_ns: int  # … to here; the words of one translation are spread evenly over the speech that it came with
     tts_first_ms: float  # text received to first frame pushed
     tts_ms: float
     frames: int
@@ -63,7 +63,7 @@ class FirstAudio(msgspec.Struct, frozen=True, tag="first_audio"):
     seq_num: int
     clause: int
     sent_ns: int
-    chain_ns: int  # since the last voiced sample of what the clause translates
+    chain_ns: int  # since the last voiced sample of the speech that its translation came with
 
 
 class HealthEvent(msgspec.Struct, frozen=True, tag="health"):
