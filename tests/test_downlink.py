@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from appliance import clock
 from appliance.frames._ring import format_ring, ring_bytes, ring_state
 from appliance.frames.messages import FirstAudio, clause_stream
 from appliance.frames.ring import END, START, RingReader, RingWriter
@@ -49,9 +50,10 @@ class Wire:
         self.downlink.follow(self.roster)
         return self.downlink
 
-    def say(self, lane: int, level: int, frames: int, clause: int = 0) -> None:
+    def say(self, lane: int, level: int, frames: int, clause: int = 0, said_ns: int = 0) -> None:
+        """Put a clause into a lane; `said_ns`: when what it translates was said, long ago if nobody says."""
         sound = np.full(frames * FRAME_SAMPLES, level, "<i2").tobytes()
-        self.lanes[lane].push_many(sound, stream=clause_stream(9, clause), timestamp=CALL, flags=START | END)
+        self.lanes[lane].push_many(sound, clause_stream(9, clause), said_ns, CALL, START | END)
 
     def ticks(self, count: int, *speech: int) -> list[float | None]:
         """What is heard, as the mean level of each 20 ms; meanwhile the speakers speak at levels `speech`."""
@@ -94,6 +96,13 @@ def test_a_lane_that_is_behind_speaks_faster_and_then_at_ease_again():
     wire.ticks(4 * FRAMES_PER_S)
     wire.say(0, 5_000, frames=19)
     assert len([level for level in wire.ticks(30) if level]) == 19
+
+
+def test_a_long_sentence_that_begins_in_time_is_no_reason_to_hurry():
+    wire = Wire()
+    for clause in range(2):
+        wire.say(0, 5_000, frames=100, clause=clause, said_ns=clock.now_ns())
+    assert len([level for level in wire.ticks(250) if level]) == 200
 
 
 def test_of_many_lanes_each_keeps_up():

@@ -11,7 +11,7 @@ from appliance.frames.roster import Booth, Lane, Roster
 from appliance.media.codecs import G722Encoder
 from appliance.media.hurry import Piece
 from appliance.media.mixer import mix
-from appliance.units import FRAME_BYTES, FRAME_MS
+from appliance.units import FRAME_BYTES, FRAME_MS, NS_PER_MS
 from appliance.wire.booth_out import BoothOut
 from appliance.wire.lane_out import LaneOut
 from appliance.wire.originals import Originals
@@ -79,7 +79,7 @@ class Downlink:
         """Send the next 20 ms of every booth that has something to say; `tick` counts the box's 20 ms clock."""
         # First all lanes, then all booths: two short loops stay in the CPU's caches, a long one costs half again.
         heard: list[tuple[BoothOut, list[bytes]]] = []
-        opened: list[tuple[Lane, Piece]] = []
+        opened: list[tuple[LaneOut, Piece]] = []
         if self._originals:
             self._originals.tick()
         if self._catch_up:
@@ -93,15 +93,15 @@ class Downlink:
                     frames.append(piece.payload)
                     self._counts["downlink_frames"] += 1
                     if piece.first:
-                        opened.append((out.lane, piece))
+                        opened.append((out, piece))
             if booth.under_talk:
                 frames = booth.with_originals(frames)
             if frames or not booth.stream.keep_quiet():
                 heard.append((booth, frames or [SILENCE]))
         if heard:
             self._speak(heard, tick)
-        for lane, piece in opened:
-            self._tell_first_audio(lane, piece)
+        for out, piece in opened:
+            self._tell_first_audio(out, piece)
 
     def _speak(self, heard: list[tuple[BoothOut, list[bytes]]], tick: int) -> None:
         packets = [(booth.address, booth.stream.packet(mix(frames), tick)) for booth, frames in heard]
@@ -116,10 +116,11 @@ class Downlink:
             self._counts["underruns"] += out.playout.underruns
             out.dropped, out.playout.underruns = out.reader.dropped, 0
 
-    def _tell_first_audio(self, lane: Lane, piece: Piece) -> None:
+    def _tell_first_audio(self, out: LaneOut, piece: Piece) -> None:
         sent_ns = clock.now_ns()
-        seq_num, clause = clause_of(piece.clause)
-        self._journal(FirstAudio(lane.place, seq_num, clause, sent_ns, chain_ns=sent_ns - piece.speech_end_ns))
+        chain_ns = sent_ns - piece.speech_end_ns
+        out.late_ms = chain_ns / NS_PER_MS
+        self._journal(FirstAudio(out.lane.place, *clause_of(piece.clause), sent_ns, chain_ns))
 
     def _follow_lane(self, lane: Lane) -> LaneOut:
         known = self._lanes.get(lane.place)

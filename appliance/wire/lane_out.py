@@ -7,6 +7,10 @@ from appliance.media.playout import Playout
 from appliance.speech.catch_up import Pace, next_pace
 from appliance.units import FRAME_BYTES, FRAME_MS
 
+# A clause that begins so long after what it translates is on time: recognition and voice need that. So is all that
+# waits behind it then: a sentence that was made in one go is long, and no backlog.
+ORDINARY_MS = 1_000
+
 
 class LaneOut:
     """One lane's ring and playout. What has not been played stays uncommitted: a restarted process plays it.
@@ -19,6 +23,7 @@ class LaneOut:
         self.reader = reader
         self.playout = Playout(prefill_frames)
         self.dropped = reader.dropped
+        self.late_ms = 0.0  # how long after what it translates the newest clause began to be heard
         self._call = call_stamp(lane.call)
         self._pace = Pace()
 
@@ -36,7 +41,8 @@ class LaneOut:
 
     def keep_up(self, elapsed_ms: float) -> None:
         """Decide how fast it speaks from now on, `elapsed_ms` after it was decided last."""
-        backlog_ms = (self.reader.depth + self.playout.queued) * FRAME_MS
+        waiting_ms = (self.reader.depth + self.playout.queued) * FRAME_MS
+        backlog_ms = min(waiting_ms, max(0.0, self.late_ms - ORDINARY_MS))
         if backlog_ms or self._pace.speed > 1.0:
             self._pace = next_pace(self._pace, backlog_ms, elapsed_ms)
             self.playout.speed = self._pace.speed
