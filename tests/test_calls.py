@@ -325,7 +325,7 @@ def test_the_caller_hears_ringing_and_then_both_are_in_the_room(
 
     wait_until(lambda: len(addresses_in(appliance.roster)) == 4, "two ears and two booths are in the roster")
     roster = appliance.roster
-    assert [leg.language for leg in roster.legs] == ["en", "pt-br"]
+    assert [(leg.language, leg.route) for leg in roster.legs] == [("en", "101"), ("pt-br", "101")]
     assert [lane.target_language for lane in roster.lanes] == ["pt-br", "en"]
     assert [booth.language for booth in roster.booths] == ["pt-br", "en"]
     assert len({each.call for each in (*roster.legs, *roster.lanes)}) == 1
