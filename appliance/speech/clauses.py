@@ -17,17 +17,18 @@ _SENTENCE_END = re.compile(r"[.!?…][\"')»”]*$")
 _PHRASE_END = re.compile(r"[.!?…,;:][\"')»”]*$")
 
 
-def clause_words(words: Sequence[str], language: str, limit: int) -> int:
+def clause_words(words: Sequence[str], language: str, limit: int, merge: bool = False) -> int:
     """How many of the first `words` are the next clause, of at most `limit` characters; at least one, however long.
 
-    They are cut at their punctuation, else before a word that opens a sense group, else between words.
+    They are cut at their punctuation, else before a word that opens a sense group, else between words. With `merge`,
+    small phrases are joined: each clause costs an engine some time of its own.
     """
     openers = _openers(language)
     fitting = _fitting(words, limit)
     if fitting == len(words):
         return fitting
     at_marks, at_openers = _phrase_ends(words[:fitting]), _before_openers(words[: fitting + 1], openers)
-    for places, least in ((at_marks, limit / 4), (at_openers, limit / 2)):
+    for places, least in ((at_marks, limit / 2 if merge else limit / 4), (at_openers, limit / 2)):
         if good := [place for place in places if _chars(words[:place]) >= least]:
             return good[-1]
     while fitting > 1 and len(words[fitting - 1]) <= 2:  # an article belongs to the word after it

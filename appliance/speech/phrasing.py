@@ -34,7 +34,7 @@ class Waiting:
     closed: bool  # no more words of it will come
     waited_ms: float  # the first of them
     backlog_ms: float  # speech that the listener has yet to hear
-    merge: bool = False  # the lane has fallen behind: take as much as the engine takes
+    merge: bool = False  # the lane has fallen behind: join what is small
 
 
 def words_to_speak(waiting: Waiting, voice: Voice, policy: PhrasingPolicy = PhrasingPolicy()) -> int:
@@ -42,10 +42,9 @@ def words_to_speak(waiting: Waiting, voice: Voice, policy: PhrasingPolicy = Phra
 
     A segment that grows gives up its last words only when they end a phrase, or when the lane would run dry.
     """
-    longest = voice.sizes.longest_chars
-    affordable = chunk_chars(waiting.backlog_ms, voice.cost, voice.sizes.first_chars, longest)
-    words = list(waiting.words)
-    count = clause_words(words, voice.language, longest if waiting.merge else affordable)
+    words, sizes = waiting.words, voice.sizes
+    affordable = chunk_chars(waiting.backlog_ms, voice.cost, sizes.first_chars, sizes.longest_chars)
+    count = clause_words(words, voice.language, affordable, waiting.merge)
     if count == len(words) - 1:
         count += 1  # a last word alone sounds worse than a clause that is a little late
     if waiting.closed or count < len(words) or ends_phrase(words[-1]):
