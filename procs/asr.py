@@ -1,5 +1,7 @@
 """asr: what is said on the legs, as text."""
 
+from contextlib import closing
+
 from appliance.engines.registry import load_recognizers, load_voice_detector
 from appliance.stages.local_streams import LocalStreams, stream_policy
 from appliance.stages.transcribing import Transcribers
@@ -12,17 +14,16 @@ def main(ctx: Context) -> None:
     detector.warm()
     policy = stream_policy(ctx.config.engines)
     recognizers = load_recognizers(ctx.config, lambda recognizer: LocalStreams(recognizer, detector, policy))
-    transcribers = Transcribers(ctx, recognizers)
     segments = ctx.text_writer("segments")
-    ctx.ready()
-    for _ in ctx.turns():
-        speakers = transcribers.follow(ctx.roster())
-        for speaker in speakers:
-            speaker.feed()
-        transcribers.advance()
-        for speaker in speakers:
-            for segment in speaker.segments():
-                segments.write(segment)
-                ctx.vitals.add("segments")
-            speaker.settle()
-    transcribers.close()
+    with closing(Transcribers(ctx, recognizers)) as transcribers:
+        ctx.ready()
+        for _ in ctx.turns():
+            speakers = transcribers.follow(ctx.roster())
+            for speaker in speakers:
+                speaker.feed()
+            transcribers.advance()
+            for speaker in speakers:
+                for segment in speaker.segments():
+                    segments.write(segment)
+                    ctx.vitals.add("segments")
+                speaker.settle()

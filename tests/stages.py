@@ -6,6 +6,9 @@ from collections.abc import Callable
 from types import UnionType
 from typing import Generic, TypeVar
 
+import numpy as np
+from fakes.tones import GAP_MS, WORD_MS
+
 from appliance.config import Config
 from appliance.frames.memory import Memory
 from appliance.frames.messages import Segment, Translation
@@ -14,7 +17,7 @@ from appliance.frames.roster import Lane, Leg, Roster
 from appliance.frames.text import TextReader
 from appliance.supervision.context import Context
 from appliance.supervision.process_table import PROCESS_NAMES, WORKERS
-from appliance.units import NS_PER_MS
+from appliance.units import FRAME_NS, FRAME_SAMPLES, NS_PER_MS
 
 PATIENCE_S = 60
 LEGS = (Leg(0, 7, "r1", "en", None), Leg(1, 3, "r1", "pt-br", None))
@@ -96,6 +99,32 @@ class Mailbox(Generic[Message]):
 
         wait_until(enough)
         return self.messages
+
+
+class Mouth:
+    """Somebody who speaks into an uplink: words that are called by their loudness, frame by frame."""
+
+    def __init__(self, memory: Memory, leg: int) -> None:
+        self._uplink = memory.writer("uplink", leg)
+        self._now_ns = SPEECH_STARTS_NS
+
+    def plays(self, frames: list[bytes]) -> None:
+        for frame in frames:
+            self._uplink.push(frame, capture_ns=self._now_ns)
+            self._now_ns += FRAME_NS
+
+    def makes(self, percent: int, duration_ms: int) -> None:
+        frame = np.full(FRAME_SAMPLES, percent / 100 * 32_768, "<i2").tobytes()
+        self.plays([frame] * (duration_ms // 20))
+
+    def is_silent(self, duration_ms: int) -> None:
+        self.makes(0, duration_ms)
+
+    def says(self, *percents: int) -> None:
+        """Words, and no pause after them yet."""
+        for percent in percents:
+            self.makes(percent, WORD_MS)
+            self.makes(0, GAP_MS)
 
 
 def a_segment(text: str, number: int, leg: int = 0, call: int = 7, language: str = "en") -> Segment:

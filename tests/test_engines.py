@@ -5,18 +5,20 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import soundfile
+from recordings import prompt
 
 from appliance.config import Config, EnginesConfig
-from appliance.demo.asterisk import asterisk_tree
 from appliance.engines.model_files import assemble, manifest
 from appliance.engines.protocols import (
+    BatchRecognizer,
     EngineError,
+    Hypothesis,
     Recognizer,
     Samples,
     Synthesizer,
     Translator,
     VoiceDetector,
+    Window,
     covers,
 )
 from appliance.engines.registry import (
@@ -33,7 +35,9 @@ from appliance.speech.clauses import clause_words, pause_after_ms
 from appliance.speech.endpointing import Endpointer, EndpointPolicy
 from appliance.speech.trimming import silence, trimmed
 from appliance.speech.words import shared_words, word_error_rate
-from appliance.units import SAMPLE_RATE_HZ
+from appliance.stages.local_stream import StreamPolicy
+from appliance.stages.local_streams import LocalStreams
+from appliance.units import NS_PER_S, SAMPLE_RATE_HZ
 
 CONFIG = Config()
 PROMPTS = {  # recordings of a person, and what she says
@@ -62,12 +66,12 @@ def detector() -> VoiceDetector:
 
 
 @pytest.fixture(scope="module")
-def tiny() -> Recognizer:
+def tiny() -> BatchRecognizer:
     return load_recognizer("whisper-tiny-en", CONFIG)
 
 
 @pytest.fixture(scope="module")
-def base() -> Recognizer:
+def base() -> BatchRecognizer:
     return load_recognizer("whisper-base", CONFIG)
 
 
@@ -84,14 +88,6 @@ def kokoro() -> Synthesizer:
 @pytest.fixture(scope="module")
 def piper() -> Synthesizer:
     return load_synthesizer("piper", CONFIG)
-
-
-def prompt(name: str) -> Samples:
-    path = asterisk_tree(CONFIG) / "usr/share/asterisk/sounds/en_US_f_Allison" / f"{name}.gsm"
-    samples, rate_hz = soundfile.read(
-        path, dtype="float32", format="RAW", subtype="GSM610", samplerate=8000, channels=1
-    )
-    return resample(samples, rate_hz)
 
 
 def speak(synthesizer: Synthesizer, text: str, language: str, speed: float = 1.0) -> Samples:
@@ -155,6 +151,44 @@ def test_a_person_is_understood(engine: str, request: pytest.FixtureRequest) -> 
 def test_where_nobody_speaks_no_text_is_made_up(engine: str, loudness: float, request: pytest.FixtureRequest) -> None:
     recognizer: Recognizer = request.getfixturevalue(engine)
     assert recognizer.recognize(noise(loudness, 1.5), "en").text == ""
+
+
+def test_each_window_of_a_batch_is_heard_as_if_it_were_alone(base: BatchRecognizer) -> None:
+    windows = [Window(trimmed(prompt(name), SAMPLE_RATE_HZ), "en") for name in PROMPTS]
+    windows[1] = Window(np.zeros(0, np.float32), "pt-br")
+    together = base.decode(windows)
+    alone = [base.decode([window])[0] for window in windows]
+    assert [said(each) for each in together] == [said(each) for each in alone]
+    assert word_error_rate(PROMPTS["vm-nobodyavail"], said(together[0])) <= 0.15
+
+
+def test_a_window_says_when_each_word_was_spoken(tiny: BatchRecognizer) -> None:
+    speech = trimmed(prompt("vm-nobodyavail"), SAMPLE_RATE_HZ)
+    speech_s = len(speech) / SAMPLE_RATE_HZ
+    early, late = (
+        tiny.decode([Window(np.concatenate((silence(ms, SAMPLE_RATE_HZ), speech)), "en")])[0] for ms in (0, 1000)
+    )
+    times = [time_ns for word in early.words for time_ns in (word.start_ns, word.end_ns)]
+    assert times == sorted(times)
+    assert 0.6 * speech_s <= times[-1] / NS_PER_S <= speech_s + 0.3
+    assert abs(late.words[-1].start_ns - early.words[-1].start_ns - NS_PER_S) <= 0.3 * NS_PER_S
+
+
+def test_a_prompt_is_carried_on_from_and_not_said_again(tiny: BatchRecognizer) -> None:
+    speech = trimmed(prompt("vm-nobodyavail"), SAMPLE_RATE_HZ)
+    (hypothesis,) = tiny.decode([Window(speech, "en", "We are sorry. The office is closed today.")])
+    assert word_error_rate(PROMPTS["vm-nobodyavail"], said(hypothesis)) <= 0.15
+
+
+def test_the_language_is_told_from_the_sound(base: BatchRecognizer, tiny: BatchRecognizer, kokoro: Synthesizer) -> None:
+    for speech, language in ((prompt("vm-nobodyavail"), "en"), (speak(kokoro, PORTUGUESE[0], "pt-br"), "pt")):
+        probabilities = base.language_probabilities(speech)
+        assert max(probabilities, key=probabilities.__getitem__) == language
+    assert tiny.language_probabilities(prompt("vm-nobodyavail")) == {"en": 1.0}
+
+
+def said(hypothesis: Hypothesis) -> str:
+    return " ".join(word.text for word in hypothesis.words)
 
 
 def test_speech_longer_than_whisper_takes_is_cut_and_none_at_all_is_no_error(tiny: Recognizer) -> None:
@@ -297,8 +331,11 @@ def test_an_unknown_engine_is_an_error_that_says_which_there_are() -> None:
 
 def test_an_engine_that_serves_two_languages_is_loaded_once() -> None:
     config = Config(engines=EnginesConfig(recognizers={"en": "whisper-tiny-en", "en-gb": "whisper-tiny-en"}))
-    engines = load_recognizers(config)
+    detector = load_voice_detector(config)
+    engines = load_recognizers(config, lambda each: LocalStreams(each, detector, StreamPolicy()))
     assert engines["en"] is engines["en-gb"]
+    for engine in engines.values():
+        engine.close()
 
 
 @pytest.fixture

@@ -78,6 +78,11 @@ class Segmenter:
         """When the growing segment began to be spoken; None between segments."""
         return self._words[0].start_ns if self._words else None
 
+    @property
+    def untold_since_ns(self) -> int | None:
+        """When the first word was spoken that no segment has told yet; None if all are told."""
+        return self._words[self._told].start_ns if len(self._words) > self._told else None
+
     def push(self, words: Sequence[Word]) -> list[TextSegment]:
         """Words committed just now. Returns the segments they complete, and the growing one if it has grown enough."""
         segments = []

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from appliance.clock import now_ns
 from appliance.engines.protocols import (
     EngineError,
+    EngineRefused,
     EngineUnavailable,
     RecognitionStream,
     StreamContext,
@@ -18,6 +18,7 @@ from appliance.frames.roster import Leg, Roster
 from appliance.speech.segmenter import Segmenter, SegmentPolicy, TextSegment
 from appliance.speech.settled_words import SettledWords
 from appliance.supervision.context import Context
+from appliance.units import FRAME_NS
 
 FRAMES_AT_ONCE = 64
 NO_PARTIALS = SegmentPolicy(partial_words=1_000_000)
@@ -39,6 +40,8 @@ class Transcriber:
         self._words = SettledWords()
         self._dropped = 0
         self._needed_from = 0
+        self._newest = (0, 0)  # sequence number and capture time of the newest frame
+        self._told_to_ns = 0  # the end of the last word of an utterance that goes on; 0 between utterances
         self._is_in_trouble = False
 
     def feed(self) -> None:
@@ -46,6 +49,7 @@ class Transcriber:
         while frames := self._uplink.pop_many(FRAMES_AT_ONCE):
             for frame in frames:
                 self._stream.feed(frame.payload, frame.capture_ns, frame.sequence)
+            self._newest = frames[-1].sequence, frames[-1].capture_ns
         self._context.vitals.add("dropped_frames", self._uplink.dropped - self._dropped)
         self._dropped = self._uplink.dropped
 
@@ -55,18 +59,30 @@ class Transcriber:
         for transcript in self._taken():
             for segment in self._segments_of(transcript):
                 yield self._message(segment, transcript.language, transcript.decode_ms)
-        for segment in self._segmenter.wait(now_ns()):
+        for segment in self._segmenter.wait(self._newest[1]):
             yield self._message(segment, self.leg.language, 0.0)
 
     def settle(self) -> None:
         """The segments given out are safe with the next process: a restart need not recognise them again."""
-        self._uplink.commit(max(self._uplink.committed, min(self._needed_from, self._uplink.position)))
+        self._uplink.commit(max(self._uplink.committed, min(self._resume_at(), self._uplink.position)))
 
     def close(self) -> None:
         """The call is over: leave nothing of it to the next one at this place."""
         self._stream.close()
         self._uplink.seek(self._uplink.head)
         self._uplink.commit()
+
+    def _resume_at(self) -> int:
+        """The first frame whose words nobody has been told. A word that was told is not to be heard again."""
+        if (untold_ns := self._segmenter.untold_since_ns) is not None:
+            return min(self._needed_from, self._sequence_at(untold_ns))
+        if self._told_to_ns:
+            return max(self._needed_from, self._sequence_at(self._told_to_ns))
+        return self._needed_from
+
+    def _sequence_at(self, time_ns: int) -> int:
+        sequence, capture_ns = self._newest
+        return sequence - max(0, capture_ns - time_ns) // FRAME_NS
 
     def _taken(self) -> list[Transcript]:
         try:
@@ -79,16 +95,19 @@ class Transcriber:
         return transcripts
 
     def _trouble(self, error: EngineError) -> None:
-        """Count and tell it, once for as long as the engine is away."""
+        """Count and tell it, once for as long as the engine is away or will not answer."""
         if self._is_in_trouble:
             return
-        self._is_in_trouble = isinstance(error, EngineUnavailable)
+        self._is_in_trouble = isinstance(error, EngineUnavailable | EngineRefused)
         self._context.vitals.add("engine_errors")
         self._context.log.error(f"room {self.leg.room}: {error}")
 
     def _segments_of(self, transcript: Transcript) -> list[TextSegment]:
-        segments = self._segmenter.push(self._words.push(transcript))
+        words = self._words.push(transcript)
+        segments = self._segmenter.push(words)
+        self._told_to_ns = words[-1].end_ns if words else self._told_to_ns
         if transcript.final:
+            self._told_to_ns = 0
             self._context.vitals.add("utterances")
             segments += self._segmenter.finish()
         return segments

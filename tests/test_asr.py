@@ -1,0 +1,340 @@
+"""asr over real shared memory, with an engine that answers at once, and with Deepgram."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import msgspec
+import pytest
+from fakes.deepgram import KEY, DeepgramServer
+from fakes.speech import frames_of
+from fakes.tones import GAP_MS, WORD_MS, LoudnessDetector, ToneRecognizer
+from stages import SPEECH_STARTS_NS, Appliance, Killed, Mailbox, Mouth, wait_until
+
+import procs.asr
+from appliance.cloud_config import CloudEngines, DeepgramConfig
+from appliance.config import EnginesConfig
+from appliance.engines.deepgram import KEY_VARIABLE
+from appliance.engines.protocols import BatchRecognizer, StreamingRecognizer
+from appliance.frames.messages import Segment
+from appliance.frames.roster import Leg, Roster
+from appliance.units import FRAME_BYTES, FRAME_NS, NS_PER_MS
+
+PAUSE_MS = 800
+
+
+@pytest.fixture
+def recognizer(monkeypatch: pytest.MonkeyPatch) -> ToneRecognizer:
+    return plug_in(monkeypatch, {"*": ToneRecognizer()})["*"]
+
+
+def plug_in(monkeypatch: pytest.MonkeyPatch, toys: dict[str, ToneRecognizer]) -> dict[str, ToneRecognizer]:
+    """Let asr load `toys`, by language."""
+
+    def load(_: object, streamed: Callable[[BatchRecognizer], StreamingRecognizer]) -> dict[str, StreamingRecognizer]:
+        return {language: streamed(toy) for language, toy in toys.items()}
+
+    monkeypatch.setattr(procs.asr, "load_voice_detector", lambda _: LoudnessDetector())
+    monkeypatch.setattr(procs.asr, "load_recognizers", load)
+    return toys
+
+
+@pytest.fixture
+def segments(appliance: Appliance) -> Mailbox:
+    return Mailbox(appliance.memory, "segments", 0, Segment)
+
+
+def finals(mailbox: Mailbox, count: int, leg: int | None = None) -> list[Segment]:
+    """The first `count` final segments (of a leg); waits for them."""
+
+    def those() -> list[Segment]:
+        mailbox.collect(0)
+        return [each for each in mailbox.messages if each.final and leg in (None, each.leg)]
+
+    wait_until(lambda: len(those()) >= count)
+    return those()
+
+
+@pytest.mark.usefixtures("recognizer")
+def test_asr_says_what_was_said_by_whom_and_when(appliance: Appliance, segments: Mailbox) -> None:
+    appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 1)
+    mouth.is_silent(1000)
+    mouth.says(42, 43)
+    mouth.is_silent(PAUSE_MS)
+    (segment,) = finals(segments, 1)
+    assert (segment.leg, segment.call, segment.language, segment.text) == (1, 3, "pt-br", "42 43")
+    said_ns = SPEECH_STARTS_NS + 1000 * NS_PER_MS
+    assert abs(segment.start_ns - said_ns) / NS_PER_MS <= 20
+    assert abs(segment.end_ns - said_ns) / NS_PER_MS - (2 * WORD_MS + GAP_MS) <= 32
+    assert segment.seq_num == segment.start_ns // FRAME_NS
+
+
+def test_words_are_told_while_their_speaker_goes_on_and_never_taken_back(
+    appliance: Appliance, recognizer: ToneRecognizer, segments: Mailbox
+) -> None:
+    appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    words = list(range(20, 36))
+    for first in range(0, len(words), 2):
+        looks = len(recognizer.batches)
+        mouth.says(*words[first : first + 2])
+        wait_until(lambda looks=looks: len(recognizer.batches) > looks)
+    early = segments.collect(3)[:3]
+    assert [each.final for each in early] == [False] * 3
+    mouth.is_silent(PAUSE_MS)
+    finals(segments, 1)
+    texts = [each.text for each in segments.messages]
+    assert texts[-1] == " ".join(map(str, words))
+    assert all(longer.startswith(shorter) for shorter, longer in pairwise(texts))
+    assert {each.seq_num for each in segments.messages} == {early[0].seq_num}
+    assert [each.revision for each in segments.messages] == list(range(len(texts)))
+
+
+def test_without_simultaneous_nothing_is_told_before_the_pause(
+    appliance: Appliance, recognizer: ToneRecognizer, segments: Mailbox
+) -> None:
+    appliance.config = msgspec.structs.replace(appliance.config, engines=EnginesConfig(simultaneous=False))
+    appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    mouth.says(*range(20, 30))
+    wait_until(lambda: appliance.memory.ring_state("uplink", 0).depth == 0)
+    mouth.is_silent(PAUSE_MS)
+    (segment,) = segments.collect(1)
+    assert segment.final
+    assert segment.text == " ".join(map(str, range(20, 30)))
+    assert recognizer.heard == [segment.text]
+
+
+@pytest.mark.usefixtures("recognizer")
+def test_asr_keeps_legs_apart_and_utterances_in_order(appliance: Appliance, segments: Mailbox) -> None:
+    appliance.start("asr", procs.asr.main)
+    mouths = Mouth(appliance.memory, 0), Mouth(appliance.memory, 1)
+    for percent in (20, 30, 40):
+        for leg, mouth in enumerate(mouths):
+            mouth.says(percent + leg)
+            mouth.is_silent(PAUSE_MS)
+    for leg in (0, 1):
+        mine = finals(segments, 3, leg)
+        assert [segment.text for segment in mine] == [str(percent + leg) for percent in (20, 30, 40)]
+        assert [segment.seq_num for segment in mine] == sorted({segment.seq_num for segment in mine})
+
+
+def test_legs_that_speak_at_once_are_decoded_together(
+    appliance: Appliance, recognizer: ToneRecognizer, segments: Mailbox
+) -> None:
+    mouths = Mouth(appliance.memory, 0), Mouth(appliance.memory, 1)
+    for leg, mouth in enumerate(mouths):
+        mouth.says(20 + leg)
+        mouth.is_silent(PAUSE_MS)
+    appliance.start("asr", procs.asr.main)
+    finals(segments, 2)
+    assert recognizer.batches == [["20", "21"]]
+
+
+def test_a_slow_engine_delays_no_leg_of_another(
+    appliance: Appliance, segments: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toys = plug_in(monkeypatch, {"en": ToneRecognizer(), "*": ToneRecognizer()})
+    toys["en"].free.clear()
+    appliance.start("asr", procs.asr.main)
+    for leg, percent in ((0, 20), (1, 30)):
+        mouth = Mouth(appliance.memory, leg)
+        mouth.says(percent)
+        mouth.is_silent(PAUSE_MS)
+        wait_until(lambda toy=toys[("en", "*")[leg]]: toy.heard != [])
+    assert [segment.text for segment in finals(segments, 1)] == ["30"]
+    toys["en"].free.set()
+    assert [segment.text for segment in finals(segments, 1, leg=0)] == ["20"]
+
+
+def test_an_utterance_is_recognised_in_its_pause_and_not_again_at_its_end(
+    appliance: Appliance, recognizer: ToneRecognizer, segments: Mailbox
+) -> None:
+    appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    mouth.says(30)
+    mouth.is_silent(220)
+    wait_until(lambda: recognizer.heard == ["30"])  # nobody knows yet whether it is over
+    assert segments.collect(0) == []
+    mouth.is_silent(400)
+    assert [segment.text for segment in finals(segments, 1)] == ["30"]
+    assert recognizer.heard == ["30"]
+
+
+def test_what_was_recognised_in_a_pause_is_said_once_when_speech_goes_on(
+    appliance: Appliance, recognizer: ToneRecognizer, segments: Mailbox
+) -> None:
+    appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    mouth.says(30)
+    mouth.is_silent(220)
+    wait_until(lambda: recognizer.heard == ["30"])
+    mouth.says(50)
+    mouth.is_silent(PAUSE_MS)
+    assert [segment.text for segment in finals(segments, 1)] == ["30 50"]
+
+
+def test_sound_without_words_and_a_failing_engine_give_no_segment(
+    appliance: Appliance, recognizer: ToneRecognizer, segments: Mailbox
+) -> None:
+    context = appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    for percent, text in ((13, ""), (66, "66"), (77, "77")):
+        mouth.says(percent)
+        mouth.is_silent(PAUSE_MS)
+        wait_until(lambda text=text: text in recognizer.heard)
+    assert [segment.text for segment in finals(segments, 1)] == ["77"]
+    assert context.vitals.get("engine_errors") == 1
+
+
+def test_words_before_the_window_are_given_as_prompt(
+    appliance: Appliance, recognizer: ToneRecognizer, segments: Mailbox
+) -> None:
+    appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    for percent in (20, 30):
+        mouth.says(percent)
+        mouth.is_silent(PAUSE_MS)
+        wait_until(lambda text=str(percent): text in recognizer.heard)
+    finals(segments, 2)
+    assert recognizer.prompts == ["", "20"]
+
+
+def test_an_asr_killed_between_utterances_hears_again_what_it_had_not_told(
+    appliance: Appliance, recognizer: ToneRecognizer, segments: Mailbox
+) -> None:
+    mouth = Mouth(appliance.memory, 0)
+    recognizer.killed_by = {"40": Killed()}
+    appliance.start("asr", procs.asr.main)
+    mouth.says(20)
+    mouth.is_silent(PAUSE_MS)
+    finals(segments, 1)
+    mouth.says(40)
+    mouth.is_silent(PAUSE_MS)
+    appliance.wait_for_death()
+    mouth.says(60)  # while nobody listens
+    mouth.is_silent(PAUSE_MS)
+    appliance.start("asr", procs.asr.main)
+    assert [segment.text for segment in finals(segments, 3)] == ["20", "40", "60"]
+    assert recognizer.heard.count("20") == 1
+
+
+def test_an_asr_killed_in_mid_sentence_goes_on_after_the_last_word_it_told(
+    appliance: Appliance, recognizer: ToneRecognizer, segments: Mailbox
+) -> None:
+    mouth = Mouth(appliance.memory, 0)
+    recognizer.killed_by = {"28": Killed()}
+    appliance.start("asr", procs.asr.main)
+    for percent in (20, 22, 24, 26, 28):
+        looks = len(recognizer.batches)
+        mouth.says(percent, percent + 1)
+        wait_until(lambda looks=looks: len(recognizer.batches) > looks)
+    appliance.wait_for_death()
+    told = segments.collect(1)[-1]
+    assert not told.final
+    mouth.says(30, 31)
+    mouth.is_silent(PAUSE_MS)
+    appliance.start("asr", procs.asr.main)
+    (rest,) = finals(segments, 1)
+    assert f"{told.text} {rest.text}" == " ".join(map(str, range(20, 32)))
+    assert rest.seq_num > told.seq_num
+
+
+def committed(appliance: Appliance) -> int:
+    return appliance.memory.ring_state("uplink", 0).committed
+
+
+@pytest.mark.usefixtures("recognizer")
+def test_the_next_call_at_a_place_hears_nothing_of_the_one_before(appliance: Appliance, segments: Mailbox) -> None:
+    asr = appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    mouth.says(20)
+    mouth.is_silent(PAUSE_MS)
+    finals(segments, 1)
+    mouth.makes(30, 200)  # hangs up in the middle of a word
+    appliance.memory.write_roster(Roster())
+    wait_until(lambda: committed(appliance) == appliance.memory.ring_state("uplink", 0).head)
+    appliance.memory.write_roster(Roster((Leg(0, 8, "r2", "pt-br", None),), ()))
+    mouth.says(50)
+    mouth.is_silent(PAUSE_MS)
+    assert [(each.call, each.text) for each in finals(segments, 2)] == [(7, "20"), (8, "50")]
+    assert asr.vitals.get("dropped_frames") == 0
+
+
+def test_an_overrun_costs_the_utterance_it_hits_and_is_counted(
+    appliance: Appliance, recognizer: ToneRecognizer, segments: Mailbox
+) -> None:
+    mouth = Mouth(appliance.memory, 0)
+    asr = appliance.start("asr", procs.asr.main)
+    mouth.says(20)
+    wait_until(lambda: appliance.memory.ring_state("uplink", 0).depth == 0)
+    appliance.stop()
+    mouth.says(*[30, 31] * 20)  # laps the ring: 14.4 s
+    mouth.is_silent(PAUSE_MS)
+    mouth.says(60)
+    mouth.is_silent(PAUSE_MS)
+    asr = appliance.start("asr", procs.asr.main)
+    assert finals(segments, 2)[-1].text == "60"
+    assert "20" not in " ".join(recognizer.heard)
+    assert asr.vitals.get("dropped_frames") >= 200
+
+
+def test_music_without_end_is_not_kept_for_ever(
+    appliance: Appliance, recognizer: ToneRecognizer, segments: Mailbox
+) -> None:
+    appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    for _ in range(30):
+        looks = len(recognizer.batches)
+        mouth.makes(13, 1000)
+        wait_until(lambda looks=looks: len(recognizer.batches) > looks)
+    state = appliance.memory.ring_state("uplink", 0)
+    assert state.head - state.committed < state.slots
+    mouth.says(60)
+    mouth.is_silent(PAUSE_MS)
+    assert [segment.text for segment in finals(segments, 1)] == ["60"]
+
+
+@pytest.mark.parametrize("engine", ["deepgram-nova", "deepgram-flux"])
+def test_deepgram_can_be_the_recognizer(
+    appliance: Appliance, segments: Mailbox, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    with DeepgramServer() as server:
+        appliance.config = msgspec.structs.replace(
+            appliance.config,
+            engines=EnginesConfig(recognizers={"*": engine}),
+            cloud=CloudEngines(deepgram=DeepgramConfig(server=server.url)),
+        )
+        appliance.start("asr", procs.asr.main)
+        mouth = Mouth(appliance.memory, 0)
+        mouth.plays(frames_of("one two three four five six"))
+
+        def is_told() -> bool:
+            mouth.plays([bytes(FRAME_BYTES)])
+            return any(each.final for each in segments.collect(0))
+
+        wait_until(is_told)
+        assert finals(segments, 1)[-1].text == "one two three four five six"
+        assert segments.messages[0].text.split()[0] == "one"
+        appliance.stop()
+    wait_until(lambda: committed(appliance) > 0)
+
+
+def test_a_recognizer_that_refuses_is_told_and_nobody_dies(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "bad-key")
+    with DeepgramServer() as server:
+        appliance.config = msgspec.structs.replace(
+            appliance.config,
+            engines=EnginesConfig(recognizers={"*": "deepgram-nova"}),
+            cloud=CloudEngines(deepgram=DeepgramConfig(server=server.url)),
+        )
+        asr = appliance.start("asr", procs.asr.main)
+        mouth = Mouth(appliance.memory, 0)
+        mouth.plays(frames_of("one two three"))
+        wait_until(lambda: asr.vitals.get("engine_errors") > 0)
+        heartbeat_ns = asr.vitals.heartbeat_ns
+        wait_until(lambda: asr.vitals.heartbeat_ns > heartbeat_ns)
+        assert asr.vitals.get("engine_errors") == 1
