@@ -28,7 +28,10 @@ def clause_words(words: Sequence[str], language: str, limit: int, merge: bool = 
     if fitting == len(words):
         return fitting
     at_marks, at_openers = _phrase_ends(words[:fitting]), _before_openers(words[: fitting + 1], openers)
-    for places, least in ((at_marks, limit / 2 if merge else limit / 4), (at_openers, limit / 2)):
+    choices = [(at_marks, limit / 4), (at_openers, limit / 2)]
+    if merge:
+        choices = [(at_marks, limit / 2), *choices[::-1]]
+    for places, least in choices:
         if good := [place for place in places if _chars(words[:place]) >= least]:
             return good[-1]
     while fitting > 1 and len(words[fitting - 1]) <= 2:  # an article belongs to the word after it
