@@ -1,5 +1,6 @@
 """Calls as phone users meet them: the calls process with a real Asterisk and real softphones; only rtp is a fake."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -62,6 +63,14 @@ def has_tone(samples: NDArray[np.int16], hz: int, rate_hz: int = 16_000) -> bool
     return bool(near > 0.3 * spectrum.sum() and np.abs(samples).max() > 1000)
 
 
+def close_and_join(receiver: socket.socket, thread: threading.Thread) -> None:
+    """Close a UDP socket whose thread ends when it receives nothing: a mere close would leave it waiting for ever."""
+    with contextlib.suppress(OSError):  # ENOTCONN; it wakes the thread all the same
+        receiver.shutdown(socket.SHUT_RDWR)
+    thread.join()
+    receiver.close()
+
+
 class RefusingPbx:
     """A PBX at the other end of the trunk that answers every call with `answer`, and is otherwise in good health."""
 
@@ -71,17 +80,17 @@ class RefusingPbx:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((host, 0))
         self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """End it."""
-        self._socket.close()
+        close_and_join(self._socket, self._thread)
 
     def _serve(self) -> None:
         while True:
-            try:
-                request, sender = self._socket.recvfrom(8192)
-            except OSError:
+            request, sender = self._socket.recvfrom(8192)
+            if not request:
                 return
             method, *lines = request.decode().split("\r\n")
             if not method.startswith("ACK"):
@@ -104,7 +113,8 @@ class Media:
         self._heard: dict[Address, list[bytes]] = {}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((host, port))
-        threading.Thread(target=self._receive, daemon=True).start()
+        self._thread = threading.Thread(target=self._receive, daemon=True)
+        self._thread.start()
 
     def packets(self, source: Address | None) -> int:
         """How many packets have come from there."""
@@ -128,14 +138,14 @@ class Media:
 
     def close(self) -> None:
         """End it."""
-        self._socket.close()
+        close_and_join(self._socket, self._thread)
 
     def _receive(self) -> None:
         while True:
-            try:
-                packet, (host, port) = self._socket.recvfrom(2048)
-            except OSError:
+            packet, sender = self._socket.recvfrom(2048)
+            if not packet:
                 return
+            host, port = sender
             self._heard.setdefault(Address(host, port), []).append(packet[12:])
 
 

@@ -272,6 +272,15 @@ def test_spoken_english_is_understood(piper: Synthesizer, tiny: Recognizer) -> N
     assert shared_words(ENGLISH, tiny.recognize(speak(piper, ENGLISH, "en"), "en").text) >= 0.8
 
 
+def test_voices_share_one_espeak(kokoro: Synthesizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    kokoro.warm()  # by now espeak-ng has been initialised; a second time would pull its tables from under the voices
+    initialised: list[str] = []
+    monkeypatch.setattr("piper.espeakbridge.initialize", initialised.append)
+    for name in ("kokoro", "piper"):
+        load_synthesizer(name, CONFIG).warm()
+    assert initialised == []
+
+
 @pytest.mark.parametrize(("engine", "text", "language"), [("kokoro", PORTUGUESE[1], "pt-br"), ("piper", ENGLISH, "en")])
 def test_speed_is_honoured(engine: str, text: str, language: str, request: pytest.FixtureRequest) -> None:
     synthesizer: Synthesizer = request.getfixturevalue(engine)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from piper.phonemize_espeak import EspeakPhonemizer
+from piper import PhonemeType, PiperConfig, PiperVoice
 
 from appliance.engines.protocols import ClauseSizes, EngineError, Samples, Speech, covers
 
@@ -38,7 +38,7 @@ class Kokoro:
             self._vocabulary: dict[str, int] = json.loads((folder / "vocab.json").read_text("utf-8"))["vocab"]
             with np.load(folder / "voices.npz") as voices:
                 self._styles: Samples = voices[VOICE]  # (510, 1, 256): one style for each number of tokens
-            self._phonemizer = EspeakPhonemizer()
+            self._phonemizer = _phonemizer(self._session)
         except Exception as error:  # onnxruntime's errors have no common base
             raise EngineError(f"Kokoro cannot be loaded from {folder}: {error}") from error
 
@@ -55,7 +55,7 @@ class Kokoro:
 
     def _tokens(self, text: str) -> list[int]:
         """The phonemes of `text` as numbers; those that Kokoro does not know are left out."""
-        phonemes = " ".join("".join(sentence) for sentence in self._phonemizer.phonemize("pt-br", text))
+        phonemes = " ".join("".join(sentence) for sentence in self._phonemizer.phonemize(text))
         # Decomposed, because the vocabulary has the tilde of a nasal vowel as a character of its own.
         return [self._vocabulary[p] for p in unicodedata.normalize("NFD", phonemes) if p in self._vocabulary]
 
@@ -72,3 +72,22 @@ class Kokoro:
         except Exception as error:
             raise EngineError(f"Kokoro failed on a clause of {len(tokens)} phonemes: {error}") from error
         return np.asarray(samples, np.float32).ravel() * np.float32(GAIN)
+
+
+def _phonemizer(session: onnxruntime.InferenceSession) -> PiperVoice:
+    """Piper's way to espeak-ng, of which there is one in a process.
+
+    A phonemizer of our own would initialise espeak-ng once more. That frees the phoneme tables, and espeak-ng goes on
+    with the freed ones where the next voice has the same table as the last (espeak-ng 1.52, SelectPhonemeTable).
+    """
+    return PiperVoice(
+        session,
+        PiperConfig(
+            num_symbols=0,
+            num_speakers=1,
+            sample_rate=RATE_HZ,
+            espeak_voice="pt-br",
+            phoneme_id_map={},
+            phoneme_type=PhonemeType.ESPEAK,
+        ),
+    )
