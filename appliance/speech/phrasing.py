@@ -43,7 +43,9 @@ def words_to_speak(waiting: Waiting, voice: Voice, policy: PhrasingPolicy = Phra
     A segment that grows gives up its last words only when they end a phrase, or when the lane would run dry.
     """
     words, sizes = waiting.words, voice.sizes
-    affordable = chunk_chars(waiting.backlog_ms, voice.cost, sizes.first_chars, sizes.longest_chars)
+    # Far behind, the listener has to wait anyway: then it counts how much is spoken in all, and short clauses cost more.
+    shortest = (sizes.first_chars + sizes.longest_chars) // 2 if waiting.merge else sizes.first_chars
+    affordable = chunk_chars(waiting.backlog_ms, voice.cost, shortest, sizes.longest_chars)
     count = clause_words(words, voice.language, affordable, waiting.merge)
     if count == len(words) - 1:
         count += 1  # a last word alone sounds worse than a clause that is a little late

@@ -57,17 +57,13 @@ class LaneSpeech:
 
     def next_clause(self, voice: Voice, backlog_ms: float, now_ns: int) -> Clause | None:
         """Take the next clause off the queue; None if it can wait, with `backlog_ms` of speech yet to be heard."""
-        self._keep_pace(voice, backlog_ms, now_ns)
+        words = self.queue.of_segment()
+        waited_ms = (now_ns - words[0].taken.received_ns) / NS_PER_MS
+        self._keep_pace(backlog_ms + waited_ms, now_ns)
         if backlog_ms > MOST_AHEAD_MS:
             return None
-        words = self.queue.of_segment()
-        waiting = Waiting(
-            [word.text for word in words],
-            self.queue.is_closed,
-            (now_ns - words[0].taken.received_ns) / NS_PER_MS,
-            backlog_ms,
-            self._pace.merge,
-        )
+        texts = [word.text for word in words]
+        waiting = Waiting(texts, self.queue.is_closed, waited_ms, backlog_ms, self._pace.merge)
         count = words_to_speak(waiting, voice)
         if not count:
             return None
@@ -98,9 +94,8 @@ class LaneSpeech:
         )
         return self._last
 
-    def _keep_pace(self, voice: Voice, backlog_ms: float, now_ns: int) -> None:
-        chars = sum(len(word.text) + 1 for word in self.queue.of_segment())
-        behind_ms = backlog_ms + 1000 * chars / voice.cost.chars_per_s
+    def _keep_pace(self, behind_ms: float, now_ns: int) -> None:
+        """`behind_ms`: from a word's coming until it is heard, whether it waits for the voice or for the listener."""
         self._pace = next_pace(self._pace, behind_ms, (now_ns - self._paced_ns) / NS_PER_MS)
         self._paced_ns = now_ns
 
