@@ -43,7 +43,7 @@ def words_to_speak(waiting: Waiting, voice: Voice, policy: PhrasingPolicy = Phra
     A segment that grows gives up its last words only when they end a phrase, or when the lane would run dry.
     """
     words, sizes = waiting.words, voice.sizes
-    # Far behind, the listener has to wait anyway: then it counts how much is spoken in all, and short clauses cost more.
+    # Far behind, the listener waits anyway: then it counts how much is spoken in all, and short clauses cost more.
     shortest = (sizes.first_chars + sizes.longest_chars) // 2 if waiting.merge else sizes.first_chars
     affordable = chunk_chars(waiting.backlog_ms, voice.cost, shortest, sizes.longest_chars)
     count = clause_words(words, voice.language, affordable, waiting.merge)
