@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import soundfile
 from appliance.bench.lag import Trial, outcome_of
 from appliance.bench.lag_engines import refuse_impossible
 from appliance.bench.lag_files import trial_of, write
-from appliance.bench.lag_run import PROCESSES, Run
+from appliance.bench.lag_run import OTHERS, PROCESSES, Run
 from appliance.bench.lag_speech import Recording, Stream, stream_of
 from appliance.bench.lag_whole import translated_whole
 from appliance.config import Config, EnginesConfig
@@ -64,6 +65,12 @@ def test_a_lanes_figures_are_reported_with_the_processes() -> None:
     assert values["tts", "CPU"] == 12.5
     assert values["rtp", "underruns"] == 3
     assert report.exit_status == 0
+
+
+def test_a_run_that_was_disturbed_says_so() -> None:
+    quiet = run(utterance(1, 1_000, 2_000, 2_800))
+    assert quiet.disturbance == ""
+    assert "took 80 % of a core" in replace(quiet, cpu_percent={OTHERS: 80.0}).disturbance
 
 
 def bounds(trial: Trial, done: Run, whole: str = "") -> dict[str, tuple[float, bool]]:

@@ -27,6 +27,7 @@ from appliance.units import NS_PER_S
 
 PROCESSES = tuple(process.name for process in lag_table.WORKERS)
 OTHERS = "other programs"
+DISTURBING_PERCENT = 25.0  # of a core: with less the figures are those of this machine
 CALL = 1
 LOOK_S = 0.25
 HEARD_S = 60.0  # after everything was said
@@ -42,6 +43,14 @@ class Run:
     cpu_percent: dict[str, float]  # of one core, by process; OTHERS: all other programs on this machine
     counters: dict[str, dict[str, int]]  # by process
     heard: list[NDArray[np.int16]]
+
+    @property
+    def disturbance(self) -> str:
+        """Why the figures may be worse than this machine, as a sentence; "" where nothing disturbed the run."""
+        percent = self.cpu_percent.get(OTHERS, 0.0)
+        if percent < DISTURBING_PERCENT:
+            return ""
+        return f"other programs took {percent:.0f} % of a core meanwhile; on a quiet machine the figures are better"
 
 
 def bench_config(base: Config, speakers: int, targets: int) -> Config:

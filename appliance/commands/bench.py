@@ -65,6 +65,8 @@ def lag(
         outcome = bench.run(settings, trial, Path(work), line.update)
     if out:
         lag_files.write(outcome, out)
+    if outcome.run.disturbance:
+        typer.echo(outcome.run.disturbance, err=True)
     _finish(outcome.report, json)
 
 
