@@ -71,7 +71,9 @@ def test_the_report_of_a_lane():
     report = lag_report(heard, speech_ends_ms=[2_000, 6_000])
     assert report.words == 5
     assert report.mean_lag_ms == pytest.approx((1_500 + 1_375 + 1_500 + 1_416.667 + 1_700) / 5, abs=1)
-    assert (report.first_audio_p50_ms, report.first_audio_p95_ms) == (600, 690)
+    # The first utterance was heard before its end, its last piece 500 ms after it; the second is one piece.
+    assert (report.first_audio_p50_ms, report.first_audio_p95_ms) == (350, 665)
+    assert (report.last_clause_p50_ms, report.last_clause_p95_ms) == (600, 690)
     # First utterance: 2 s, delays 1500 and 1875, then 2500 ≥ 2000: three words count. Second: one word, 1700.
     assert report.average_lagging_ms == report.laal_ms == pytest.approx(((1_500 + 1_375 + 1_500) / 3 + 1_700) / 2)
 

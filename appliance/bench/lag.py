@@ -108,6 +108,8 @@ def _lane_measurements(trial: Trial, lane: LaneReport, waited: Quality | None) -
         ("lag slope", lag.slope_ms_per_min, "ms/min"),
         ("first audio after an utterance, p50", lag.first_audio_p50_ms, "ms"),
         ("first audio after an utterance, p95", lag.first_audio_p95_ms, "ms"),
+        ("last clause after an utterance, p50", lag.last_clause_p50_ms, "ms"),
+        ("last clause after an utterance, p95", lag.last_clause_p95_ms, "ms"),
         *((f"{stage}, p50", took_ms, "ms") for stage, took_ms in result.stages_ms.items()),
         ("words heard", lag.words, ""),
         ("clauses", len(result.heard), ""),

@@ -33,8 +33,10 @@ class LagReport:
     laal_ms: float
     average_lagging_ms: float
     slope_ms_per_min: float
-    first_audio_p50_ms: float
+    first_audio_p50_ms: float  # after the end of an utterance …
     first_audio_p95_ms: float
+    last_clause_p50_ms: float  # … and to the beginning of the clause that translates its end
+    last_clause_p95_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def lag_report(
     shares = [reference_words and max(1, round(reference_words * _source_ms(u) / spoken_ms)) for u in utterances]
     lagging = [_instance(pieces, share) for pieces, share in zip(utterances, shares, strict=True)]
     first_audio = list(first_audio_ms(heard, speech_ends_ms).values()) or [0.0]
+    last_clause = list(last_clause_ms(heard, speech_ends_ms).values()) or [0.0]
     return LagReport(
         words=len(lags),
         mean_lag_ms=float(np.mean(lags)),
@@ -119,6 +122,8 @@ def lag_report(
         slope_ms_per_min=slope_per_min(times, lags),
         first_audio_p50_ms=float(np.percentile(first_audio, 50)),
         first_audio_p95_ms=float(np.percentile(first_audio, 95)),
+        last_clause_p50_ms=float(np.percentile(last_clause, 50)),
+        last_clause_p95_ms=float(np.percentile(last_clause, 95)),
     )
 
 
@@ -142,13 +147,25 @@ def audible_revisions(committed: Sequence[str]) -> int:
 
 
 def first_audio_ms(heard: Sequence[Interpreted], speech_ends_ms: Sequence[float]) -> dict[int, float]:
-    """For each utterance, from its end to the first sample of the piece that translates its end; 0 where it is earlier.
+    """For each utterance, from its end to the first sample of its translation; 0 where that was heard before the end.
 
     By number of the utterance; those of which nothing was heard are left out.
     """
+    return _after_ends_ms(heard, speech_ends_ms, 0)
+
+
+def last_clause_ms(heard: Sequence[Interpreted], speech_ends_ms: Sequence[float]) -> dict[int, float]:
+    """For each utterance, from its end to the first sample of the piece that translates its end; 0 where it is earlier.
+
+    By number of the utterance, too.
+    """
+    return _after_ends_ms(heard, speech_ends_ms, -1)
+
+
+def _after_ends_ms(heard: Sequence[Interpreted], speech_ends_ms: Sequence[float], which: int) -> dict[int, float]:
+    ends = [*speech_ends_ms, float("inf")]  # what was said after the last utterance has no end to be late for
     utterances = _utterances(heard, speech_ends_ms)
-    ends = [*speech_ends_ms, float("inf")]
-    return {place: max(0.0, pieces[-1].first_ms - ends[place]) for place, pieces in utterances.items()}
+    return {place: max(0.0, pieces[which].first_ms - ends[place]) for place, pieces in utterances.items()}
 
 
 def _utterances(heard: Sequence[Interpreted], speech_ends_ms: Sequence[float]) -> dict[int, list[Interpreted]]:
