@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.commands import bench, config, demo, doctor, status, up
+from appliance.commands import bench, config, demo, doctor, events, status, up
 from appliance.config import ConfigError
 from appliance.plain_errors import is_plain
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(up.up)
 app.command()(status.status)
+app.command()(events.events)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.add_typer(config.app, name="config")

@@ -52,6 +52,13 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endpoint_ms: int = 400
 
 
+class OpsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where operators and their programs find metrics, health and events, over HTTP."""
+
+    host: str = "127.0.0.1"
+    port: int = 9470
+
+
 class Phone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A SIP phone that Asterisk knows by name, without a PBX in between."""
 
@@ -94,6 +101,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     media: MediaConfig = MediaConfig()
     engines: EnginesConfig = EnginesConfig()
     cloud: CloudEngines = CloudEngines()
+    ops: OpsConfig = OpsConfig()
     phones: tuple[Phone, ...] = ()
     trunks: tuple[Trunk, ...] = ()
     routes: tuple[Route, ...] = ()
@@ -209,6 +217,7 @@ def _number_problems(config: Config) -> Iterator[str]:
         ("media.port", media.port, 1024, 65_535),
         ("media.prefill_frames", media.prefill_frames, 0, 50),
         ("media.jitter_frames", media.jitter_frames, 0, 50),
+        ("ops.port", config.ops.port, 1, 65_535),
         ("engines.threads", config.engines.threads, 1, 256),
         ("engines.endpoint_ms", config.engines.endpoint_ms, 100, 5000),
         *((f"trunks[{place}].port", trunk.port, 1, 65_535) for place, trunk in enumerate(config.trunks)),

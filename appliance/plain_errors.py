@@ -10,6 +10,7 @@ PLAIN_ERRORS = frozenset(
         "appliance.demo.softphone.SoftphoneError",
         "appliance.engines.protocols.EngineError",
         "appliance.frames.memory.MemoryRefused",
+        "appliance.ops.errors.OpsError",
         "appliance.supervision.sockets.SocketError",
     }
 )

@@ -39,7 +39,15 @@ def test_the_shipped_file_shows_every_setting_and_its_default():
     text = re.sub(r"(?m)^#(?=[a-z_]+ = )", "", SHIPPED.read_text())
     shown = config.parse(text.split("# SIP phones that")[0], "appliance.toml")
     assert shown == Config()
-    for struct in (Config, config.AsteriskConfig, config.MediaConfig, config.EnginesConfig, config.Route, config.Trunk):
+    for struct in (
+        Config,
+        config.AsteriskConfig,
+        config.MediaConfig,
+        config.EnginesConfig,
+        config.OpsConfig,
+        config.Route,
+        config.Trunk,
+    ):
         for field in msgspec.structs.fields(struct):
             assert re.search(rf"(?m)^#?\[*{field.name}\b", SHIPPED.read_text()), f"{field.name} is not in the file"
 

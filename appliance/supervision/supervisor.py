@@ -7,8 +7,8 @@ from types import FrameType
 
 from appliance import clock
 from appliance.frames.messages import HealthEvent, LogLine
-from appliance.log import JsonLines
 from appliance.supervision.child import Child
+from appliance.supervision.chronicle import Chronicle
 from appliance.supervision.launcher import Launcher
 from appliance.supervision.recovery import (
     EXIT_CANNOT_START,
@@ -40,7 +40,7 @@ class Supervisor:
         children: Sequence[Child],
         launcher: Launcher,
         vitals: Vitals,
-        out: JsonLines,
+        out: Chronicle,
         drain: Callable[[], None],
         notify: Callable[[str], None],
     ) -> None:
@@ -129,7 +129,7 @@ class Supervisor:
         child.was_ready = True
         self._event(child.name, "up", "ready")
         self._prepare_standby(child)
-        if not self._told_ready and all(each.was_ready for each in self._children):
+        if not self._told_ready and all(each.was_ready for each in self._children if each.process.needed):
             self._told_ready = True
             self._event("watchdog", "up", "ready")
             self._notify("READY=1")

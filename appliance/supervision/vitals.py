@@ -45,6 +45,7 @@ COUNTERS = (
     "unsent",  # packets the kernel did not take
     "missed_ticks",
     "realtime",  # 1: scheduled SCHED_FIFO
+    "asterisk_up",  # 1: the stream of Asterisk's events is there
 )
 _WORD_OF = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}
 assert FIRST_COUNTER + len(COUNTERS) <= WORDS
