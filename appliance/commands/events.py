@@ -43,17 +43,14 @@ def events(
 
 
 def _new_ones(client: "Client", after: int) -> "Iterator[Event]":
-    """Each event after number `after`, across restarts of the appliance, which begin to count anew."""
+    """Each event after number `after`, across restarts of the appliance."""
     from appliance.ops.errors import OpsError  # noqa: PLC0415
 
     reachable = True
     while True:
         try:
-            newest = client.events(1)
-            if not newest or newest[-1].id < after:
-                after = 0
-            reachable = True
             for event in client.follow(after):
+                reachable = True
                 yield event
                 after = event.id
         except OpsError as error:

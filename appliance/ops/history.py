@@ -1,7 +1,6 @@
 """The last health events, as operators are told them."""
 
 from collections import deque
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -39,9 +38,10 @@ class History:
         self._events.append(event)
 
     def after(self, number: int = 0) -> list[Event]:
-        """The events with a greater `id`, oldest first."""
-        newer: Iterable[Event] = (event for event in self._events if event.id > number)
-        return list(newer)
+        """The events with a greater `id`, oldest first; all, if `number` is from before a restart of the appliance."""
+        if not self._events or number > self._events[-1].id:
+            number = 0
+        return [event for event in self._events if event.id > number]
 
 
 def time_of_day(instant_ns: int) -> str:
