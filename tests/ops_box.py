@@ -3,6 +3,7 @@
 import http.client
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import msgspec
 from box import PATIENCE_S, Box
@@ -33,6 +34,11 @@ class OpsBox(Box):
             return answer.status, answer.read().decode()
         finally:
             connection.close()
+
+    def header(self, path: str, name: str) -> str:
+        """A header of the answer; empty if it has none."""
+        with urlopen(f"http://127.0.0.1:{self.ops_port}{path}", timeout=PATIENCE_S) as answer:
+            return answer.headers.get(name, "")
 
     def json(self, path: str) -> Any:
         """A JSON answer."""
