@@ -59,6 +59,13 @@ class OpsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int = 9470
 
 
+class VoicesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the voices on file are, and the box's key, without which nobody can read them."""
+
+    folder: Path = Path("~/.local/share/dragoman/voices")
+    key_file: Path = Path("~/.config/dragoman/voices.key")
+
+
 class Phone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A SIP phone that Asterisk knows by name, without a PBX in between."""
 
@@ -102,6 +109,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engines: EnginesConfig = EnginesConfig()
     cloud: CloudEngines = CloudEngines()
     ops: OpsConfig = OpsConfig()
+    voices: VoicesConfig = VoicesConfig()
     phones: tuple[Phone, ...] = ()
     trunks: tuple[Trunk, ...] = ()
     routes: tuple[Route, ...] = ()
@@ -151,6 +159,7 @@ def load(path: Path) -> Config:
     return msgspec.structs.replace(
         config,
         cache_dir=config.cache_dir.expanduser(),
+        voices=VoicesConfig(config.voices.folder.expanduser(), config.voices.key_file.expanduser()),
         asterisk=msgspec.structs.replace(config.asterisk, ari_password=password),
     )
 

@@ -45,6 +45,7 @@ def test_the_shipped_file_shows_every_setting_and_its_default():
         config.MediaConfig,
         config.EnginesConfig,
         config.OpsConfig,
+        config.VoicesConfig,
         config.Route,
         config.Trunk,
     ):
