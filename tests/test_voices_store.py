@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import resource
 import subprocess
 import sys
 from datetime import timedelta
@@ -290,6 +291,21 @@ def test_a_database_cut_short_kills_nobody(place, store):
     answer = elsewhere(code + "\n", *place)
     assert answer.returncode in (0, 1), answer
     assert answer.returncode == 0 or "StoreUnusable: the store of voices" in answer.stderr
+
+
+def test_a_voice_comes_from_the_disk_in_few_reads(place, store):
+    store.put(*(profile(f"v-{number}", synthesis=(cluster(),) * 2) for number in range(20)))
+    store.close()
+    with (place[0] / "data.mdb").open("rb") as data:
+        os.fsync(data.fileno())
+        os.posix_fadvise(data.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    with VoiceStore(*place) as again:
+        again.get("v-0")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+        for number in range(1, 20):
+            again.get(f"v-{number}")
+        reads = resource.getrusage(resource.RUSAGE_SELF).ru_majflt - before
+    assert reads / 19 < 10, "a voice has more than 30 pages"
 
 
 def test_what_is_no_database_is_said_so(place):

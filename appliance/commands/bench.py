@@ -1,6 +1,7 @@
 """`dragoman bench`: what this machine can carry, against its targets."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +27,20 @@ def rtp(json: JsonOption = False) -> None:
     from appliance.bench import rtp as bench  # noqa: PLC0415
 
     _finish(bench.run(), json)
+
+
+@app.command()
+def store(
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A disk to try, with 1.5 GB free. Without it: where temporary files go."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure the store of voices with 10,000 of them: a lookup from the disk, from memory, while others write."""
+    from appliance.bench import store as bench  # noqa: PLC0415
+
+    _finish(bench.run(folder=folder), json)
 
 
 def _finish(report: "Report", json: bool) -> None:

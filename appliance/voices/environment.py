@@ -68,6 +68,7 @@ class Environment:
             mode=0o700,
             readonly=readonly,
             create=not readonly,
+            readahead=False,  # see read_ahead.py
             lib_version=_FORMAT,
         )
 

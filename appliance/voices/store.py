@@ -25,6 +25,7 @@ from appliance.voices.errors import ConsentLacking, StoreUnusable, VoiceDamaged,
 from appliance.voices.key_slots import KeySlots
 from appliance.voices.migrations import decode, encode
 from appliance.voices.profile import Profile
+from appliance.voices.read_ahead import read_ahead
 from appliance.voices.sealing import NONCE_BYTES, Unsealable, box_key, fingerprint, new_key, seal, unseal
 
 SPEAKER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -36,7 +37,7 @@ _ATTEMPTS = 5
 
 _LACKING = {
     "none": "the voice of {name} has no consent on file, so it is not used; enrol it again with --consent-by",
-    "expired": "the consent of {name} has expired, so the voice is not used; ask again and renew it",
+    "expired": "the consent of {name} has expired, so the voice is not used; ask again, then enrol it again",
     "withdrawn": "{name} has withdrawn consent, so the voice is not used; delete it",
 }
 
@@ -156,10 +157,11 @@ class VoiceStore:
         raise _damaged(speaker_id)
 
     def _record(self, txn: Transaction, speaker_id: str) -> memoryview:
-        record = txn.get(speaker_id.encode(), db=self._db["profiles"])
-        if record is None:
-            raise VoiceMissing(f"there is no voice {speaker_id}; see: dragoman voices list")
-        return record
+        with txn.cursor(db=self._db["profiles"]) as cursor:
+            if not cursor.set_key(speaker_id.encode()):
+                raise VoiceMissing(f"there is no voice {speaker_id}; see: dragoman voices list")
+            read_ahead(cursor.key())
+            return cursor.value()
 
     def _opened(self, speaker_id: str, record: memoryview) -> Profile:
         """Decrypt a record. Raises Unsealable, VoiceDamaged."""
