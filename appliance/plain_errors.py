@@ -12,6 +12,7 @@ PLAIN_ERRORS = frozenset(
         "appliance.frames.memory.MemoryRefused",
         "appliance.ops.errors.OpsError",
         "appliance.supervision.sockets.SocketError",
+        "appliance.voices.errors.VoiceError",
     }
 )
 

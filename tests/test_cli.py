@@ -23,6 +23,15 @@ COMMANDS = [
     "bench",
     "bench ring",
     "bench rtp",
+    "bench store",
+    "voices",
+    "voices list",
+    "voices show",
+    "voices rename",
+    "voices withdraw",
+    "voices delete",
+    "voices export",
+    "voices import",
 ]
 ROUTE = """
 [[phones]]
