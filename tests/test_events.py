@@ -44,6 +44,7 @@ def next_about(follower: subprocess.Popen[str], **wanted: str) -> dict:
 
 def test_events_are_lines_for_people_and_objects_for_programs(box):
     box.start().wait_until_up()
+    box.until(lambda: len(box.json("/events")) == len(box.entries(type="health")), "all that the log has")
     shown = box.run("events", "--limit", "1")
     assert shown.stdout.count("\n") == 1
     answer = box.run("events", "--json")
@@ -69,7 +70,7 @@ def test_following_goes_on_after_a_restart_of_the_appliance(box, follower):
     assert box.stop() == 0
     assert follower.stderr.readline().endswith("is the appliance running? see: dragoman status; trying again\n")
     box.log.unlink()
-    box.start()
+    box.start().wait_until_up()  # by now it has as many events as the run before
     assert next_about(follower, component="watchdog", status="up")
 
 

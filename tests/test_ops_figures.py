@@ -146,7 +146,7 @@ def test_the_last_thousand_events_are_remembered():
     assert [event.id for event in history.after()] == list(range(6, REMEMBERED + 6))
     assert [event.id for event in history.after(REMEMBERED + 3)] == [REMEMBERED + 4, REMEMBERED + 5]
     assert history.after(REMEMBERED + 5) == []
-    assert len(history.after(10**6)) == REMEMBERED, "a number from before a restart"
+    assert len(history.after(10**6)) == REMEMBERED, "a number from before the machine was booted"
     event = msgspec.to_builtins(history.after()[0])
     assert event.keys() == {"id", "session_id", "component", "status", "lag_ms", "action", "ts"}
     assert event["ts"].endswith("Z")

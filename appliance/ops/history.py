@@ -13,7 +13,10 @@ NS_PER_US = 1000
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One decision about a component. `id` grows; `ts` is the time of day in UTC, ISO 8601."""
+    """One decision about a component.
+
+    `id` grows, also from one run of the appliance to the next; `ts` is the time of day in UTC, ISO 8601.
+    """
 
     id: int
     session_id: str
@@ -38,7 +41,7 @@ class History:
         self._events.append(event)
 
     def after(self, number: int = 0) -> list[Event]:
-        """The events with a greater `id`, oldest first; all, if `number` is from before a restart of the appliance."""
+        """The events with a greater `id`, oldest first; all, if `number` is from before this machine was booted."""
         if not self._events or number > self._events[-1].id:
             number = 0
         return [event for event in self._events if event.id > number]

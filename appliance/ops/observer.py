@@ -20,6 +20,7 @@ from appliance.supervision.process_table import WORKERS
 from appliance.supervision.vitals import State, Vitals
 from appliance.units import NS_PER_S
 
+NS_PER_US = 1000
 STILL_NS = 5 * NS_PER_S
 GOOD_STATES = (State.UP, State.LATE)
 STAGES = ("asr", "mt", "tts")
@@ -47,10 +48,12 @@ class Observer:
         self.legs_unheard = 0  # nothing has come from their ear for STILL_NS
         self.lanes_unspoken = 0  # their booth has been missing for STILL_NS
         self._disk = next(folder for folder in (disk, *disk.absolute().parents) if folder.exists())
-        self._health_ring = memory.reader("health")
-        self._counted_until = self._health_ring.committed
-        _look_back(self._health_ring)
-        self._health = TextReader[HealthEvent](self._health_ring, HealthEvent)
+        health = memory.reader("health")
+        self._counted_until = health.committed
+        _look_back(health)
+        self._health = TextReader[HealthEvent](health, HealthEvent)
+        # Greater than all of the run before it, for a run has less than one event in a microsecond.
+        self._first_number = self.vitals("watchdog").spawned_ns // NS_PER_US
         self._timing_entries = TextReader[Timing](memory.reader("timings"), Timing)
         self._timings = Timings()
         self._window = Window()
@@ -99,11 +102,11 @@ class Observer:
 
     def _read_health(self) -> None:
         while (event := self._health.read()) is not None:
-            number = self._health.position
-            self.history.add(number, event)
-            if number > self._counted_until:
+            position = self._health.position
+            self.history.add(self._first_number + position, event)
+            if position > self._counted_until:
                 self.measures.count_event()
-                self._counted_until = number
+                self._counted_until = position
                 self._health.commit()
 
     def _read_timings(self, now_ns: int) -> None:

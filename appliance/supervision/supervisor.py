@@ -15,6 +15,7 @@ from appliance.supervision.recovery import (
     STOP_LADDER,
     STUCK_LADDER,
     OpenCircuit,
+    Signs,
     Verdict,
     after_exit,
     overdue,
@@ -148,7 +149,9 @@ class Supervisor:
 
     def _climb(self, child: Child, now_ns: int) -> None:
         if step := child.climb(now_ns):
-            self._event(child.name, child.vitals.state.name.lower(), step.name)
+            self._event(
+                child.name, child.vitals.state.name.lower(), step.name, _silence_ms(child.vitals.signs(), now_ns)
+            )
 
     # --- deaths ---
 
@@ -231,8 +234,13 @@ class Supervisor:
         if output.ended:
             self._selector.unregister(output.descriptor)
 
-    def _event(self, component: str, status: str, action: str) -> None:
-        self._out.write(HealthEvent(component=component, status=status, action=action, ts_ns=clock.now_ns()))
+    def _event(self, component: str, status: str, action: str, lag_ms: float = 0.0) -> None:
+        self._out.write(HealthEvent(component, status, action, clock.now_ns(), lag_ms=lag_ms))
 
     def _log(self, level: str, text: str) -> None:
         self._out.write(LogLine(process="watchdog", level=level, text=text, ts_ns=clock.now_ns()))
+
+
+def _silence_ms(signs: Signs, now_ns: int) -> float:
+    """How long nothing has been heard of a process."""
+    return round((now_ns - max(signs.spawned_ns, signs.heartbeat_ns)) / NS_PER_MS, 1)
