@@ -198,6 +198,8 @@ def _name_problems(config: Config) -> Iterator[str]:
     for table, name in named:
         if not NAME.fullmatch(name):
             yield f"{table}: {shown(name)} cannot be a name; use letters, digits, _ and -"
+    if not config.ops.host:
+        yield 'ops.host: is empty; write "127.0.0.1", or "0.0.0.0" to be reached from everywhere'
     for trunk in config.trunks:
         if trunk.registers and not (trunk.username and trunk.password):
             yield f"trunks: {shown(trunk.name)} registers without a username and password; add both"

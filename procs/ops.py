@@ -11,14 +11,14 @@ from appliance.ops.listener import listen
 from appliance.ops.observer import Observer
 from appliance.supervision.context import Context
 
-LEAST_URGENT = 19  # nice(2): whoever carries speech comes first
+LESS_URGENT = 10  # nice(2): whoever carries speech comes first
 CLOSING_S = 2
 CONNECTIONS = 64
 
 
 def main(ctx: Context) -> None:
     """Look at the appliance, and answer those who ask about it."""
-    os.nice(LEAST_URGENT)
+    os.nice(LESS_URGENT)
     with listen(ctx.config.ops) as listener:
         asyncio.run(_serve(ctx, listener))
 

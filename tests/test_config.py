@@ -76,6 +76,8 @@ def test_language_tags_may_be_written_in_any_case():
         ("[media]\nprot = 40000", "media.prot: there is no such setting; did you mean port?"),
         ("[media]\nport = 80", "media.port: 80 is out of range"),
         ("[media]\nport = 12000", "media.port: 12000 is one of Asterisk's own"),
+        ("[ops]\nport = 0", "ops.port: 0 is out of range; write a number from 1 to 65535"),
+        ("[ops]\nhost = ''", 'ops.host: is empty; write "127.0.0.1"'),
         ("media = 5", "media: 5 is not a table; begin it with [media]"),
         ("phones = 5", "phones: must be a list of tables; begin each with [[phones]]"),
         ("[[phones]]\npassword = 'x'", "phones[0].name: is missing, and has no default"),

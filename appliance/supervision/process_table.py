@@ -37,7 +37,7 @@ WORKERS = (
     Process("asr", "procs.asr", ("uplink",), ("segments",), ready_s=120, heartbeat_s=2, busy_s=15),
     Process("mt", "procs.mt", ("segments",), ("translations",), ready_s=60, heartbeat_s=2, busy_s=5),
     Process("tts", "procs.tts", ("translations",), ("downlink",), ready_s=120, heartbeat_s=2, busy_s=30),
-    Process("ops", "procs.ops", ("health", "timings"), (), ready_s=20, heartbeat_s=5, needed=False),
+    Process("ops", "procs.ops", ("health", "timings"), (), ready_s=60, heartbeat_s=10, needed=False),
     Process("calls", "procs.calls", (), (), ready_s=10, heartbeat_s=2),
 )
 
