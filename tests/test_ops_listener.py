@@ -9,7 +9,6 @@ from appliance.config import OpsConfig
 from appliance.ops.errors import OpsError
 from appliance.ops.listener import listen
 
-
 HAS_IPV6 = Path("/proc/net/if_inet6").exists()
 
 
