@@ -86,7 +86,7 @@ def test_the_list_for_programs(voices):
 def test_a_damaged_voice_is_said_and_can_be_deleted(voices):
     voices.put(ANA, BRUNO)
     with VoiceStore(*voices.place) as store, store._environment.writing() as txn:
-        txn.put(b"v-ana", b"nonsense", db=store._db["profiles"])
+        txn.put(b"voice v-ana", b"nonsense")
     answer = voices.run("list")
     assert answer.returncode == 1
     assert "Bruno" in answer.stdout

@@ -208,10 +208,28 @@ def test_what_another_process_deletes_leaves_memory_without_being_asked_for(plac
     assert list(store._cache.stamps()) == ["v-bruno"]
 
 
+def test_nobody_else_gets_in(place, store):
+    store.put(profile())
+    code = "import os, voice_samples, appliance.voices.store; os.geteuid() or os.setuid(65534)\n"
+    code += CHANGE.format(change="pass")
+    if os.geteuid():
+        place[0].chmod(0)
+    answer = elsewhere(code, *place)
+    place[0].chmod(0o700)
+    assert "is closed to this user; run this as the user that the appliance runs as" in answer.stderr
+
+
+def test_a_stopped_writer_holds_up_no_reader(place, store):
+    store.put(profile())
+    with store._environment.writing():
+        answer = elsewhere(CHANGE.format(change='print(store.get("v-1").name)'), *place)
+    assert answer.stdout == "Ana\n"
+
+
 def test_readers_do_not_wait_for_a_writer(store):
     store.put(profile())
     with store._environment.writing() as txn:
-        txn.put(b"v-1", b"half done", db=store._db["profiles"])
+        txn.put(b"voice v-1", b"half done")
         names = []
         reader = Thread(target=lambda: names.append(store.get("v-1").name))
         reader.start()
@@ -248,7 +266,7 @@ def spoil(place, old: bytes, new: bytes) -> None:
 def test_a_damaged_record_harms_only_itself(place, store):
     store.put(named("Ana", phone_numbers=("1001",)), named("Bruno"))
     with store._environment.reading() as txn:
-        record = bytes(txn.get(b"v-ana", db=store._db["profiles"]))
+        record = bytes(txn.get(b"voice v-ana"))
     store.close()
     spoil(place, record[40:80], bytes(40))
     with VoiceStore(*place) as again:
@@ -266,7 +284,7 @@ def test_a_damaged_record_harms_only_itself(place, store):
 def test_a_record_under_another_name_is_refused(store):
     store.put(named("Ana"), named("Bruno"))
     with store._environment.writing() as txn:
-        txn.put(b"v-bruno", bytes(txn.get(b"v-ana", db=store._db["profiles"])), db=store._db["profiles"])
+        txn.put(b"voice v-bruno", bytes(txn.get(b"voice v-ana")))
     with pytest.raises(VoiceDamaged):
         store.get("v-bruno")
 
@@ -276,7 +294,7 @@ def test_a_record_under_another_name_is_refused(store):
 def test_any_record_is_a_voice_or_a_sentence(store, record):
     store.put(named("Bruno"))
     with store._environment.writing() as txn:
-        txn.put(b"v-x", record, db=store._db["profiles"])
+        txn.put(b"voice v-x", record)
     with pytest.raises(VoiceDamaged):
         store.get("v-x")
     assert store.get("v-bruno").name == "Bruno"
@@ -417,7 +435,7 @@ def test_a_full_and_a_read_only_disk_refuse_and_go_on_reading(tmp_path):
     folder = f"the store of voices {disk}"
     assert answer.stdout.splitlines() == [
         f"{folder}/voices has no space left on its disk; free some (df -h {disk}/voices), then try again",
-        f"{folder}/voices cannot be written: Read-only file system",
-        f"{folder}/voices cannot be written: Read-only file system",
-        f"{folder}/elsewhere cannot be written: Read-only file system",
+        f"{folder}/voices cannot be written: its disk is read-only",
+        f"{folder}/voices cannot be written: its disk is read-only",
+        f"{folder}/elsewhere cannot be written: its disk is read-only",
     ]

@@ -13,14 +13,11 @@ from appliance.voices.errors import StoreUnusable
 
 if TYPE_CHECKING:  # generic in its stubs only
     Transaction: TypeAlias = lmdb.Transaction[memoryview]
-    Database: TypeAlias = lmdb._Database
 else:
     Transaction = lmdb.Transaction
-    Database = object
 
 MAP_BYTES = 64 << 30  # address space, not disk: the file grows as voices come
 MAX_READERS = 2048
-DATABASES = ("about", "profiles", "phones", "free_slots", "doomed_slots")
 
 # LMDB 0.9's file format, which every tool reads. Said outright, because the environment could choose another one.
 _FORMAT = 0
@@ -28,7 +25,7 @@ _FORMAT = 0
 _LOCK_BYTES = 192 + (MAX_READERS - 1) * 64
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _HARDLY_BYTES = 4 << 20  # a profile at its longest
-_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+_FORBIDDEN = {errno.EACCES, errno.EPERM}
 _DAMAGED = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.VersionMismatchError)
 
 
@@ -43,7 +40,6 @@ class Environment:
         self._map_bytes = map_bytes
         with self._sentences():
             self._lmdb = self._open()
-            self.databases = self._databases()
             if self.writable:
                 self._lmdb.reader_check()
                 self._fill_up()
@@ -54,7 +50,7 @@ class Environment:
             _reserve(self.folder / "lock.mdb", _LOCK_BYTES)
             return self._open_as(readonly=False)
         except (OSError, lmdb.Error) as error:
-            if _number(error) not in _READ_ONLY or not (self.folder / "data.mdb").exists():
+            if _number(error) != errno.EROFS or not (self.folder / "data.mdb").exists():
                 raise
         self.writable = False
         return self._open_as(readonly=True)
@@ -64,20 +60,12 @@ class Environment:
             str(self.folder),
             map_size=self._map_bytes,
             max_readers=MAX_READERS,
-            max_dbs=len(DATABASES),
             mode=0o700,
             readonly=readonly,
             create=not readonly,
             readahead=False,  # see read_ahead.py
             lib_version=_FORMAT,
         )
-
-    def _databases(self) -> dict[str, Database]:
-        if self.writable:
-            with self._lmdb.begin(write=True) as txn:  # all of them or none
-                for name in DATABASES:
-                    self._lmdb.open_db(name.encode(), txn=txn)
-        return {name: self._lmdb.open_db(name.encode(), create=False) for name in DATABASES}
 
     def _fill_up(self) -> None:
         """A file cut short (by a bad copy) would kill whoever reads beyond its end: SIGBUS. Zeros are only an error."""
@@ -136,14 +124,28 @@ class Environment:
             return f"{store} is damaged ({error}); move it away, then import the voices you exported"
         if _number(error) in _FULL or (_number(error) == errno.EIO and self._is_full()):
             return f"{store} has no space left on its disk; free some (df -h {self.folder}), then try again"
-        if _number(error) in _READ_ONLY:
-            return f"{store} cannot be written: {os.strerror(_number(error))}"
+        if _number(error) == errno.EROFS:
+            return f"{store} cannot be written: its disk is read-only"
+        if _number(error) in _FORBIDDEN:
+            return f"{store} is closed to this user; run this as the user that the appliance runs as"
         return f"{store} cannot be used: {error}"
 
     def _is_full(self) -> bool:
         """LMDB calls a write that the disk took only a part of an input/output error."""
         disk = os.statvfs(self.folder)
         return disk.f_bavail * disk.f_frsize < _HARDLY_BYTES
+
+
+def keys_below(txn: Transaction, prefix: bytes) -> list[bytes]:
+    """The rest of every key that begins with `prefix`, in order."""
+    found = []
+    with txn.cursor() as cursor:
+        if cursor.set_range(prefix):
+            for key in cursor.iternext(values=False):
+                if key[: len(prefix)] != prefix:
+                    break
+                found.append(bytes(key[len(prefix) :]))
+    return found
 
 
 def _number(error: Exception) -> int:

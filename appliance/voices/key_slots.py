@@ -10,11 +10,12 @@ import os
 import struct
 from pathlib import Path
 
-from appliance.voices.environment import Environment, Transaction
+from appliance.voices.environment import Environment, Transaction, keys_below
 from appliance.voices.sealing import WRAPPED_BYTES
 
 SLOT_BYTES = 64  # divides a disk's sector: a slot is written whole or not at all
 _NUMBER = struct.Struct(">I")
+_FREE, _DOOMED, _COUNT = b"free slot ", b"doomed slot ", b"about slots"  # in the database
 
 
 class KeySlots:
@@ -23,9 +24,6 @@ class KeySlots:
     def __init__(self, path: Path, environment: Environment) -> None:
         """Raises OSError."""
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT if environment.writable else os.O_RDONLY, 0o600)
-        self._about = environment.databases["about"]
-        self._free = environment.databases["free_slots"]
-        self._doomed = environment.databases["doomed_slots"]
 
     def read(self, slot: int) -> bytes:
         """The wrapped key in `slot`; shorter or all zeros where there is none."""
@@ -33,13 +31,13 @@ class KeySlots:
 
     def take(self, txn: Transaction) -> int:
         """A free slot, from now on taken."""
-        with txn.cursor(db=self._free) as cursor:
-            if cursor.first():
-                (slot,) = _NUMBER.unpack(cursor.key())
+        with txn.cursor() as cursor:
+            if cursor.set_range(_FREE) and cursor.key()[: len(_FREE)] == _FREE:
+                (slot,) = _NUMBER.unpack(cursor.key()[len(_FREE) :])
                 cursor.delete()
                 return int(slot)
-        (count,) = _NUMBER.unpack(txn.get(b"slots", _NUMBER.pack(0), db=self._about))
-        txn.put(b"slots", _NUMBER.pack(count + 1), db=self._about)
+        (count,) = _NUMBER.unpack(txn.get(_COUNT, _NUMBER.pack(0)))
+        txn.put(_COUNT, _NUMBER.pack(count + 1))
         return int(count)
 
     def write(self, slot: int, wrapped: bytes) -> None:
@@ -54,20 +52,19 @@ class KeySlots:
 
     def doom(self, txn: Transaction, slot: int) -> None:
         """Have the key in `slot` destroyed once `txn` is committed."""
-        txn.put(_NUMBER.pack(slot), b"", db=self._doomed)
+        txn.put(_DOOMED + _NUMBER.pack(slot), b"")
 
     def destroy_doomed(self, txn: Transaction) -> None:
         """Overwrite the keys that nothing refers to any more, also those that a killed process has left behind."""
-        with txn.cursor(db=self._doomed) as cursor:
-            doomed = [bytes(number) for number in cursor.iternext(values=False)]
+        doomed = keys_below(txn, _DOOMED)
         for number in doomed:
             (slot,) = _NUMBER.unpack(number)
             self.write(slot, b"")
         if doomed:
             self.sync()
         for number in doomed:
-            txn.delete(number, db=self._doomed)
-            txn.put(number, b"", db=self._free)
+            txn.delete(_DOOMED + number)
+            txn.put(_FREE + number, b"")
 
     def close(self) -> None:
         """Close the file. Idempotent."""

@@ -3,10 +3,10 @@
 Any process may read and write; readers wait for nobody. A process opens it once, after it was started, never across a
 fork. What `put`, `edit` and `delete` have returned from outlives kill -9 and power failure.
 
-    profiles      speaker_id → format, slot of the key, sealed MessagePack
-    phones        fingerprint of a number → speaker_id
-    free_slots, doomed_slots    slots of the key file that can be used, and that must be overwritten first
-    about         fingerprint of the box's key; how many slots there are
+    voice SPEAKER_ID              format, slot of the key, sealed MessagePack
+    phone FINGERPRINT             SPEAKER_ID
+    free slot N, doomed slot N    slots of the key file that can be used, and that must be overwritten first
+    about key, about slots        fingerprint of the box's key; how many slots there are
 """
 
 import re
@@ -20,7 +20,7 @@ from typing import Self
 
 from appliance.voices.cache import Kept, VoiceCache
 from appliance.voices.consent import standing
-from appliance.voices.environment import MAP_BYTES, Environment, Transaction
+from appliance.voices.environment import MAP_BYTES, Environment, Transaction, keys_below
 from appliance.voices.errors import ConsentLacking, StoreUnusable, VoiceDamaged, VoiceError, VoiceMissing
 from appliance.voices.key_slots import KeySlots
 from appliance.voices.migrations import decode, encode
@@ -34,6 +34,7 @@ RECORD_FORMAT = 1
 _HEADER = struct.Struct(">BI")  # format, slot
 _STAMP_BYTES = _HEADER.size + NONCE_BYTES  # a record's first bytes: no two records ever have the same
 _ATTEMPTS = 5
+_VOICE, _PHONE, _ABOUT_KEY = b"voice ", b"phone ", b"about key"
 
 _LACKING = {
     "none": "the voice of {name} has no consent on file, so it is not used; enrol it again with --consent-by",
@@ -50,7 +51,6 @@ class VoiceStore:
     ) -> None:
         """Open the store in `folder`; it and the box's key are made on first use."""
         self._environment = Environment(folder, map_bytes)
-        self._db = self._environment.databases
         self._cache = VoiceCache(cached_voices)
         try:
             self._box_key = self._open_key(key_file)
@@ -62,7 +62,7 @@ class VoiceStore:
     def _open_key(self, key_file: Path) -> bytes:
         """The box's key, if it is the one that the voices here were stored with."""
         with self._environment.reading() as txn:
-            known = bytes(txn.get(b"key", b"", db=self._db["about"]))
+            known = bytes(txn.get(_ABOUT_KEY, b""))
         key = box_key(key_file, may_create=not known)
         mark = fingerprint(key, b"the box's key")
         if known not in (b"", mark):
@@ -72,7 +72,7 @@ class VoiceStore:
             )
         if not known:
             with self._environment.writing() as txn:
-                txn.put(b"key", mark, db=self._db["about"])
+                txn.put(_ABOUT_KEY, mark)
         return key
 
     def _open_slots(self) -> KeySlots:
@@ -101,13 +101,13 @@ class VoiceStore:
     def speaker_of(self, number: str) -> str | None:
         """Whose voice a phone number selects; `number` as `profile.dialled` makes it."""
         with self._environment.reading() as txn:
-            found = txn.get(self._phone_key(number), db=self._db["phones"])
+            found = txn.get(self._phone_key(number))
             return None if found is None else bytes(found).decode()
 
     def ids(self) -> list[str]:
         """The ids of all voices, in order."""
-        with self._environment.reading() as txn, txn.cursor(db=self._db["profiles"]) as cursor:
-            return [bytes(key).decode() for key in cursor.iternext(values=False)]
+        with self._environment.reading() as txn:
+            return [key.decode() for key in keys_below(txn, _VOICE)]
 
     def survey(self) -> Iterator[Profile | VoiceError]:
         """Every voice, or what is wrong with it. Does not disturb the cache."""
@@ -124,7 +124,7 @@ class VoiceStore:
         stamps = self._cache.stamps()
         with self._environment.reading() as txn:
             for speaker_id, stamp in stamps.items():
-                record = txn.get(speaker_id.encode(), b"", db=self._db["profiles"])
+                record = txn.get(_voice_key(speaker_id), b"")
                 if record[:_STAMP_BYTES] != stamp:
                     self._cache.forget(speaker_id)
 
@@ -157,8 +157,8 @@ class VoiceStore:
         raise _damaged(speaker_id)
 
     def _record(self, txn: Transaction, speaker_id: str) -> memoryview:
-        with txn.cursor(db=self._db["profiles"]) as cursor:
-            if not cursor.set_key(speaker_id.encode()):
+        with txn.cursor() as cursor:
+            if not cursor.set_key(_voice_key(speaker_id)):
                 raise VoiceMissing(f"there is no voice {speaker_id}; see: dragoman voices list")
             read_ahead(cursor.key())
             return cursor.value()
@@ -199,9 +199,14 @@ class VoiceStore:
         """
         with self._changing() as txn:
             self._doom_key(txn, self._record(txn, speaker_id))
-            txn.delete(speaker_id.encode(), db=self._db["profiles"])
+            txn.delete(_voice_key(speaker_id))
             self._forget_numbers(txn, speaker_id)
         self._cache.forget(speaker_id)
+
+    def tidy(self) -> None:
+        """Destroy the keys of what was deleted or replaced: what every change ends with, unless it was killed."""
+        with self._environment.writing() as txn:
+            self._slots.destroy_doomed(txn)
 
     def close(self) -> None:
         """End it. Idempotent."""
@@ -222,8 +227,7 @@ class VoiceStore:
         with self._environment.writing() as txn:
             yield txn
             self._slots.sync()
-        with self._environment.writing() as txn:
-            self._slots.destroy_doomed(txn)
+        self.tidy()
 
     def _doom_key(self, txn: Transaction, record: memoryview) -> None:
         if len(record) >= _HEADER.size:
@@ -232,14 +236,14 @@ class VoiceStore:
 
     def _put(self, txn: Transaction, profile: Profile) -> None:
         speaker_id, content = profile.speaker_id, encode(profile)
-        key = speaker_id.encode()
-        if (old := txn.get(key, db=self._db["profiles"])) is not None:
+        key = _voice_key(speaker_id)
+        if (old := txn.get(key)) is not None:
             self._doom_key(txn, old)
             self._forget_numbers(txn, speaker_id)
         slot, profile_key = self._slots.take(txn), new_key()
         self._slots.write(slot, seal(self._box_key, profile_key, _key_context(speaker_id, slot)))
         record = _HEADER.pack(RECORD_FORMAT, slot) + seal(profile_key, content, _record_context(speaker_id))
-        txn.put(key, record, db=self._db["profiles"])
+        txn.put(key, record)
         for number in profile.phone_numbers:
             self._claim_number(txn, number, speaker_id)
 
@@ -251,20 +255,23 @@ class VoiceStore:
 
     def _claim_number(self, txn: Transaction, number: str, speaker_id: str) -> None:
         key = self._phone_key(number)
-        owner = bytes(txn.get(key, b"", db=self._db["phones"])).decode()
+        owner = bytes(txn.get(key, b"")).decode()
         if owner not in ("", speaker_id):
             raise VoiceError(f"the phone number {number} selects the voice {owner} already; take it away there first")
-        txn.put(key, speaker_id.encode(), db=self._db["phones"])
+        txn.put(key, speaker_id.encode())
 
     def _forget_numbers(self, txn: Transaction, speaker_id: str) -> None:
         """By a search, so that it works for a damaged record, too."""
-        with txn.cursor(db=self._db["phones"]) as cursor:
-            mine = [bytes(key) for key, owner in cursor if owner == speaker_id.encode()]
-        for key in mine:
-            txn.delete(key, db=self._db["phones"])
+        for number in keys_below(txn, _PHONE):
+            if txn.get(_PHONE + number, b"") == speaker_id.encode():
+                txn.delete(_PHONE + number)
 
     def _phone_key(self, number: str) -> bytes:
-        return fingerprint(self._box_key, b"phone " + number.encode())
+        return _PHONE + fingerprint(self._box_key, _PHONE + number.encode())
+
+
+def _voice_key(speaker_id: str) -> bytes:
+    return _VOICE + speaker_id.encode()
 
 
 def _key_context(speaker_id: str, slot: int) -> bytes:
