@@ -101,7 +101,7 @@ def test_one_voice_by_id_or_name(voices, voice):
     answer = voices.run("show", voice)
     assert answer.returncode == 0, answer.stderr
     assert "given by Ana Souza on 2026-11-23" in answer.stdout
-    assert "xtts-v2, 1 manners of speaking" in answer.stdout
+    assert "xtts-v2, manners of speaking: 1" in answer.stdout
     assert json.loads(voices.run("show", voice, "--json").stdout)["identity"]["width"] == 192
 
 
@@ -160,6 +160,16 @@ def test_a_voice_goes_to_another_box(voices, tmp_path):
     assert box.run("import", file, "--replace", "--passphrase-file", "-", typed=PASSPHRASE).returncode == 0
     wrong = box.run("import", file, "--replace", "--passphrase-file", "-", typed="wrong horse\n")
     assert wrong.stderr == ("ana.voice cannot be opened: the passphrase is another one, or the file is damaged\n")
+
+
+def test_an_old_file_does_not_undo_a_withdrawal(voices, tmp_path):
+    voices.put(ANA)
+    file = tmp_path / "ana.voice"
+    voices.run("export", "v-ana", file, "--passphrase-file", "-", typed=PASSPHRASE)
+    voices.run("withdraw", "v-ana")
+    answer = voices.run("import", file, "--replace", "--passphrase-file", "-", typed=PASSPHRASE)
+    assert answer.returncode == 1
+    assert answer.stderr == "Ana [SP] has withdrawn the consent in this file; it needs a new one\n"
 
 
 def test_a_wrong_key_is_one_sentence(voices):

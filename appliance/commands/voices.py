@@ -137,8 +137,11 @@ def import_voice(
 
     profile = parcel.read(file, _passphrase(passphrase_file, new=False))
     with _store(config) as store:
-        if not replace and profile.speaker_id in store.ids():
-            raise VoiceError(f"the voice {profile.speaker_id} is here already; to put this one in its place: --replace")
+        if profile.speaker_id in store.ids():
+            if not replace:
+                there = f"the voice {profile.speaker_id} is here already"
+                raise VoiceError(f"{there}; to put this one in its place: --replace")
+            _refuse_withdrawn(store, profile)
         store.put(profile)
     _done(json, f"{profile.name} is here as {profile.speaker_id}", speaker_id=profile.speaker_id, name=profile.name)
 
@@ -172,6 +175,20 @@ def _withdrawn(profile: "Profile") -> "Profile":
     if profile.consent is None:
         raise ConsentLacking(f"{profile.name} has given no consent that could be withdrawn")
     return msgspec.structs.replace(profile, consent=msgspec.structs.replace(profile.consent, withdrawn_at=_now()))
+
+
+def _refuse_withdrawn(store: "VoiceStore", profile: "Profile") -> None:
+    """An old file does not bring back a consent that was withdrawn after it was written."""
+    from appliance.voices.errors import ConsentLacking, VoiceDamaged  # noqa: PLC0415
+
+    try:
+        known = store.get(profile.speaker_id).consent
+    except VoiceDamaged:  # what the import is for
+        return
+    if known is None or known.withdrawn_at is None:
+        return
+    if profile.consent is None or profile.consent.at <= known.withdrawn_at:
+        raise ConsentLacking(f"{profile.name} has withdrawn the consent in this file; it needs a new one")
 
 
 def _passphrase(file: Path | None, new: bool) -> str:
@@ -245,7 +262,9 @@ def _details(one: "Card") -> "Table":
         else "-",
         "identity": f"{escape(one.identity.model)}, {one.identity.width} numbers, {one.identity.embedding_ref}",
         "style": f"{escape(one.style.model)}, {one.style.width} numbers, {one.style.embedding_ref}",
-        "synthesis": f"{escape(one.synthesis_model)}, {one.manners} manners of speaking" if one.manners else "none yet",
+        "synthesis": f"{escape(one.synthesis_model)}, manners of speaking: {one.manners}"
+        if one.manners
+        else "none yet",
         "created": f"{one.created_at:%Y-%m-%d %H:%M} UTC",
     }
     for name, value in rows.items():
