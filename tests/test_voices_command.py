@@ -10,6 +10,8 @@ import msgspec
 import pytest
 from voice_samples import CONSENT, NOW, cluster, profile
 
+from appliance.config import VoicesConfig
+from appliance.doctor.voices import examine
 from appliance.voices.profile import Quality
 from appliance.voices.store import VoiceStore
 
@@ -160,6 +162,19 @@ def test_a_voice_goes_to_another_box(voices, tmp_path):
     assert box.run("import", file, "--replace", "--passphrase-file", "-", typed=PASSPHRASE).returncode == 0
     wrong = box.run("import", file, "--replace", "--passphrase-file", "-", typed="wrong horse\n")
     assert wrong.stderr == ("ana.voice cannot be opened: the passphrase is another one, or the file is damaged\n")
+
+
+def test_doctor_reads_every_voice(voices):
+    config = VoicesConfig(*voices.place)
+    assert examine(config).found == "none on file yet: everybody is heard in a stock voice"
+    assert not voices.place[0].exists()
+    voices.put(ANA, BRUNO)
+    assert (examine(config).level, examine(config).found) == ("ok", "2 on file, 1 with consent")
+    with VoiceStore(*voices.place) as store, store._environment.writing() as txn:
+        txn.put(b"voice v-ana", b"nonsense")
+    assert (examine(config).level, examine(config).found) == ("advice", "1 of 2 cannot be read")
+    voices.place[1].unlink()
+    assert examine(config).level == "fault"
 
 
 def test_an_old_file_does_not_undo_a_withdrawal(voices, tmp_path):

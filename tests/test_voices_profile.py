@@ -6,7 +6,7 @@ from datetime import UTC, timedelta
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from voice_samples import CONSENT, NOW, cluster, profile
@@ -57,11 +57,13 @@ profiles = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(profiles)
 def test_a_profile_survives_storage(one):
     assert decode(encode(one), "it") == one
 
 
+@settings(deadline=None)
 @given(arrays)
 def test_an_array_keeps_its_numbers_and_shape(array):
     assert Array.of(array.numbers()) == array
@@ -74,12 +76,14 @@ def test_a_half_precision_array_takes_half_the_bytes():
     np.testing.assert_allclose(half.numbers(), latents, atol=2e-3)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_profile_or_a_sentence(content):
     with pytest.raises(VoiceDamaged):
         decode(content, "it")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_changed_profile_is_a_profile_or_a_sentence(data):
     content = bytearray(encode(profile(synthesis=(cluster(),))))

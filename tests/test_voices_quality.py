@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -61,6 +61,7 @@ def test_bandwidth_is_that_of_the_line_whatever_the_file_says(line_hz, least, mo
     assert least <= measure(heard, RATE_HZ).bandwidth_hz <= most
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.float32, st.integers(0, 5000), elements=st.floats(-1, 1, width=32)))
 def test_any_sound_can_be_measured(samples):
     quality = measure(samples, 8000)
@@ -69,6 +70,7 @@ def test_any_sound_can_be_measured(samples):
     assert -90 <= quality.snr_db <= 90
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.bool_, st.integers(0, 60)), st.integers(0, 10))
 def test_only_short_gaps_are_bridged(mask, longest):
     filled = bridged(mask, longest)
