@@ -29,12 +29,12 @@ class Activity:
 
 
 def find_speech(samples: Floats, rate_hz: int) -> Activity:
-    """Judge `samples`, mono in -1 … 1. The noise is what the quietest twentieth of the recording has."""
+    """Judge `samples`, mono in -1 … 1. The noise is what its quietest fiftieth has."""
     level_db = levels(samples, rate_hz)
     if not len(level_db):
         nothing = np.zeros(0, np.bool_)
         return Activity(level_db, nothing, nothing)
-    noise_db, speech_db = np.percentile(level_db, (5, 95))
+    noise_db, speech_db = np.percentile(level_db, (2, 95))
     least_db = max(_SPEECH_DB, noise_db + _CONTRAST_DB, speech_db - 30)
     loud = level_db > least_db
     return Activity(level_db, bridged(loud, BRIDGE_MS // HOP_MS), loud)
