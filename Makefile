@@ -19,7 +19,7 @@ lint: setup ## style, types and the rules of the house
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --quiet --check . && $(RUN)/mypy --no-error-summary && $(RUN)/lint-imports
 
 bench: setup ## what this machine can carry
-	@$(RUN)/dragoman bench ring && $(RUN)/dragoman bench rtp
+	@$(RUN)/dragoman bench ring && $(RUN)/dragoman bench rtp && $(RUN)/dragoman bench store
 
 clean: ## forget the environment and the build; the cache of models and Asterisk stays
 	@rm -rf .venv build demo-out

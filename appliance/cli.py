@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.commands import bench, config, demo, doctor, languages, status, up
+from appliance.commands import bench, config, demo, doctor, events, languages, status, up, voices
 from appliance.config import ConfigError
 from appliance.plain_errors import is_plain
 
@@ -26,11 +26,13 @@ app = typer.Typer(
 )
 app.command()(up.up)
 app.command()(status.status)
+app.command()(events.events)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(languages.languages)
 app.add_typer(config.app, name="config")
 app.add_typer(bench.app, name="bench")
+app.add_typer(voices.app, name="voices")
 
 
 def _print_version(wanted: bool) -> None:

@@ -56,6 +56,20 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     step_ms: int = 500  # of new speech between two looks at what somebody says
 
 
+class OpsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where operators and their programs find metrics, health and events, over HTTP."""
+
+    host: str = "127.0.0.1"
+    port: int = 9470
+
+
+class VoicesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the voices on file are, and the box's key, without which nobody can read them."""
+
+    folder: Path = Path("~/.local/share/dragoman/voices")
+    key_file: Path = Path("~/.config/dragoman/voices.key")
+
+
 class Phone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A SIP phone that Asterisk knows by name, without a PBX in between."""
 
@@ -99,6 +113,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     media: MediaConfig = MediaConfig()
     engines: EnginesConfig = EnginesConfig()
     cloud: CloudEngines = CloudEngines()
+    ops: OpsConfig = OpsConfig()
+    voices: VoicesConfig = VoicesConfig()
     phones: tuple[Phone, ...] = ()
     trunks: tuple[Trunk, ...] = ()
     routes: tuple[Route, ...] = ()
@@ -148,6 +164,7 @@ def load(path: Path) -> Config:
     return msgspec.structs.replace(
         config,
         cache_dir=config.cache_dir.expanduser(),
+        voices=VoicesConfig(config.voices.folder.expanduser(), config.voices.key_file.expanduser()),
         asterisk=msgspec.structs.replace(config.asterisk, ari_password=password),
         routes=tuple(_with_glossary_beside(path, route) for route in config.routes),
     )
@@ -195,6 +212,8 @@ def _name_problems(config: Config) -> Iterator[str]:
     for table, name in named:
         if not NAME.fullmatch(name):
             yield f"{table}: {shown(name)} cannot be a name; use letters, digits, _ and -"
+    if not config.ops.host:
+        yield 'ops.host: is empty; write "127.0.0.1", or "0.0.0.0" to be reached from everywhere'
     for trunk in config.trunks:
         if trunk.registers and not (trunk.username and trunk.password):
             yield f"trunks: {shown(trunk.name)} registers without a username and password; add both"
@@ -223,6 +242,7 @@ def _number_problems(config: Config) -> Iterator[str]:
         ("media.port", media.port, 1024, 65_535),
         ("media.prefill_frames", media.prefill_frames, 0, 50),
         ("media.jitter_frames", media.jitter_frames, 0, 50),
+        ("ops.port", config.ops.port, 1, 65_535),
         ("engines.threads", config.engines.threads, 1, 256),
         ("engines.endpoint_ms", config.engines.endpoint_ms, 100, 5000),
         ("engines.step_ms", config.engines.step_ms, 200, 5000),

@@ -57,10 +57,11 @@ def _original(config: Config) -> str:
 
 
 def _ports(config: Config) -> tuple[str, ...]:
-    asterisk, media = config.asterisk, config.media
+    asterisk, media, ops = config.asterisk, config.media, config.ops
     return (
         f"UDP {media.host}:{media.port}: all audio between Asterisk and the appliance",
         f"TCP {asterisk.ari_url}: Asterisk's REST interface",
+        f"TCP {ops.host}:{ops.port}: metrics, health and the operators' page",
         f"UDP {asterisk.sip_host}:{asterisk.sip_port}: SIP, phones and trunks",
         f"UDP {asterisk.rtp_first_port} to {asterisk.rtp_last_port}: RTP of Asterisk",
     )

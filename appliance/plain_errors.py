@@ -10,7 +10,9 @@ PLAIN_ERRORS = frozenset(
         "appliance.demo.softphone.SoftphoneError",
         "appliance.engines.protocols.EngineError",
         "appliance.frames.memory.MemoryRefused",
+        "appliance.ops.errors.OpsError",
         "appliance.supervision.sockets.SocketError",
+        "appliance.voices.errors.VoiceError",
     }
 )
 

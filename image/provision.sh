@@ -7,7 +7,7 @@ repository=$(cd "$(dirname "$0")/.." && pwd)
 cache=${DRAGOMAN_CACHE:-$HOME/.cache/dragoman}
 venv=$repository/.venv
 log=$repository/build/provision.log
-packages=(ca-certificates gcc libc6-dev python3 python3-dev python3-venv mmdebstrap baresip-core sip-tester)
+packages=(ca-certificates gcc libc6-dev python3 python3-dev python3-venv mmdebstrap baresip-core sip-tester prometheus)
 
 say() { printf '  %-12s %s\n' "$1" "$2"; }
 stop() {

@@ -19,12 +19,14 @@ def main(ctx: Context) -> None:
 
 async def _serve(ctx: Context) -> None:
     def on_link(link: Link, sentence: str) -> None:
+        ctx.vitals.set("asterisk_up", link is Link.UP)
         if link is Link.LOST:
             ctx.vitals.add("reconnects")
         ctx.journal(HealthEvent("ari", link.name, sentence, clock.now_ns()))
 
     async with Ari(ctx.config.asterisk) as ari:
         switchboard = Switchboard(ctx.config, ari, ctx.memory, ctx.journal, ctx.vitals.add)
+        ctx.vitals.set("asterisk_up", False)  # whatever the process before this one saw
         listening = asyncio.create_task(ari.listen(switchboard.take, switchboard.resync, on_link))
         ctx.ready()  # also without Asterisk: it may come later
         while not ctx.stopping and not listening.done():

@@ -10,6 +10,7 @@ from appliance.config import load, notify_socket
 from appliance.frames.memory import Memory
 from appliance.log import JsonLines
 from appliance.supervision.child import Child
+from appliance.supervision.chronicle import Chronicle
 from appliance.supervision.journals import Journals
 from appliance.supervision.launcher import TABLE, Launcher
 from appliance.supervision.notify import Notify
@@ -33,7 +34,7 @@ def main(config_path: Path, log_descriptor: int = 1, table: str = TABLE) -> None
         children = [
             Child(process, Vitals(memory.vitals(process.name))) for process in importlib.import_module(table).WORKERS
         ]
-        out = JsonLines(log_descriptor)
+        out = Chronicle(JsonLines(log_descriptor), memory)
         journals = Journals(memory, [child.name for child in children], vitals, out)
         with open_media_socket(config.media) as media, closing(Notify(notify_socket())) as notify:
             launcher = Launcher(config_path, {"media": media}, table)

@@ -51,7 +51,8 @@ class Box:
     def start(self) -> "Box":
         """Write the table and run `dragoman up`."""
         rows = "\n".join(
-            ROW.format(name=name, module=f"toys.{toy}", fields=self.process_fields) for name, toy in self.toys.items()
+            ROW.format(name=name, module=f"toys.{toy}", fields=self.process_fields | {"needed": name != "ops"})
+            for name, toy in self.toys.items()
         )
         (self._folder / "toy_table.py").write_text(TABLE.format(rows=rows))
         with self.errors.open("ab") as errors:

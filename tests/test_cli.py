@@ -14,6 +14,7 @@ from appliance.engines.protocols import EngineError
 COMMANDS = [
     "up",
     "status",
+    "events",
     "demo",
     "doctor",
     "config",
@@ -24,6 +25,15 @@ COMMANDS = [
     "bench rtp",
     "bench lag",
     "languages",
+    "bench store",
+    "voices",
+    "voices list",
+    "voices show",
+    "voices rename",
+    "voices withdraw",
+    "voices delete",
+    "voices export",
+    "voices import",
 ]
 ROUTE = """
 [[phones]]
@@ -164,7 +174,7 @@ def test_status_of_a_running_appliance(box):
     assert processes["rtp"]["pid"] == box.pids()["rtp"]
     assert processes["rtp"]["heartbeat_age_ms"] >= 0
     assert processes["asr"]["state"] == "stopped"  # this toy appliance has none
-    assert [ring["name"] for ring in seen["rings"]] == ["journal", "journal"]
+    assert [ring["name"] for ring in seen["rings"]] == ["journal", "journal", "health"]
     table = box.run("status", "--once")
     assert table.returncode == 1, "asr, mt and tts are not up"
     assert "calls" in table.stdout

@@ -39,7 +39,16 @@ def test_the_shipped_file_shows_every_setting_and_its_default():
     text = re.sub(r"(?m)^#(?=[a-z_]+ = )", "", SHIPPED.read_text())
     shown = config.parse(text.split("# SIP phones that")[0], "appliance.toml")
     assert shown == Config()
-    for struct in (Config, config.AsteriskConfig, config.MediaConfig, config.EnginesConfig, config.Route, config.Trunk):
+    for struct in (
+        Config,
+        config.AsteriskConfig,
+        config.MediaConfig,
+        config.EnginesConfig,
+        config.OpsConfig,
+        config.VoicesConfig,
+        config.Route,
+        config.Trunk,
+    ):
         for field in msgspec.structs.fields(struct):
             assert re.search(rf"(?m)^#?\[*{field.name}\b", SHIPPED.read_text()), f"{field.name} is not in the file"
 
@@ -78,6 +87,8 @@ def test_the_original_has_a_level_or_is_off(written, level_db):
         ),
         ("[media]\nunder_talk_db = -60.5", "media.under_talk_db: -60.5 is out of range"),
         ("[media]\nunder_talk_db = 'of'", 'media.under_talk_db: "of" is not a level; write a number without quotes'),
+        ("[ops]\nport = 0", "ops.port: 0 is out of range; write a number from 1 to 65535"),
+        ("[ops]\nhost = ''", 'ops.host: is empty; write "127.0.0.1"'),
         ("media = 5", "media: 5 is not a table; begin it with [media]"),
         ("phones = 5", "phones: must be a list of tables; begin each with [[phones]]"),
         ("[[phones]]\npassword = 'x'", "phones[0].name: is missing, and has no default"),

@@ -397,3 +397,14 @@ def push_as_it_falls_asleep(memory: Memory, writer: RingWriter, turns: int, end_
             pass
         if time.monotonic() > end_s:
             break
+
+
+def test_the_measures_of_the_box_are_seen_by_all_and_touch_nothing_else(memory):
+    other = Memory.attach(memory.instance)
+    measures = memory.measures()
+    for word in range(len(measures)):
+        measures[word] = 2**64 - 1
+    assert set(other.measures()) == {2**64 - 1}
+    assert other.read_roster() == (0, Roster())
+    assert not any(any(other.vitals(process)) for process in other.layout.processes)
+    other.close()

@@ -70,6 +70,20 @@ def lag(
     _finish(outcome.report, json)
 
 
+@app.command()
+def store(
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A disk to try, with 1.5 GB free. Without it: where temporary files go."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure the store of voices with 10,000 of them: a lookup from the disk, from memory, while others write."""
+    from appliance.bench import store as bench  # noqa: PLC0415
+
+    _finish(bench.run(folder=folder), json)
+
+
 def _finish(report: "Report", json: bool) -> None:
     from rich.console import Console  # noqa: PLC0415
 

@@ -32,10 +32,13 @@ def asterisk_tree(config: Config) -> Path:
 
 def with_free_ports(config: Config, host: str = "127.0.0.1") -> Config:
     """The same configuration on ports that nobody uses, so that several can run side by side."""
-    ari, sip, media = free_ports(3, host)
+    ari, sip, media, ops = free_ports(4, host)
     asterisk = msgspec.structs.replace(config.asterisk, ari_url=f"http://{host}:{ari}", sip_host=host, sip_port=sip)
     return msgspec.structs.replace(
-        config, asterisk=asterisk, media=msgspec.structs.replace(config.media, host=host, port=media)
+        config,
+        asterisk=asterisk,
+        media=msgspec.structs.replace(config.media, host=host, port=media),
+        ops=msgspec.structs.replace(config.ops, host=host, port=ops),
     )
 
 

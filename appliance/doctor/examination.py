@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from appliance.config import Config
-from appliance.doctor import asterisk, engines, host, place
+from appliance.doctor import asterisk, engines, host, place, voices
 from appliance.doctor.findings import Finding
 
 
@@ -13,3 +13,4 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from place.examine(config)
     yield from asterisk.examine(config.asterisk)
     yield from engines.examine(config)
+    yield voices.examine(config.voices)

@@ -8,10 +8,12 @@ import msgspec
 from appliance.frames import _ring
 from appliance.frames.ring_table import RINGS, RingKind
 
-VERSION = 1  # count up when anything moves or means something else
+VERSION = 2  # count up when anything moves or means something else
 HEADER_BYTES = 4096
 VITALS_WORDS = 64
 VITALS_BYTES = VITALS_WORDS * 8
+MEASURES_WORDS = 128
+MEASURES_BYTES = MEASURES_WORDS * 8
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -41,6 +43,7 @@ class Places:
 
     board: int = HEADER_BYTES
     board_capacity: int = 0
+    measures: int = 0
     vitals: dict[str, int] = field(default_factory=dict)
     bells: dict[str, int] = field(default_factory=dict)
     rings: dict[tuple[str, int], RingPlace] = field(default_factory=dict)
@@ -55,6 +58,7 @@ def places(layout: Layout) -> Places:
     """
     found = Places(board_capacity=4096 + 256 * (layout.max_legs + 2 * layout.max_lanes))
     found.board = _append(found, _ring.board_bytes(found.board_capacity))
+    found.measures = _append(found, MEASURES_BYTES)
     found.vitals = {process: _append(found, VITALS_BYTES) for process in layout.processes}
     found.bells = {process: _append(found, _ring.BELL_BYTES) for process in layout.processes}
     rings = [(kind, index) for kind in RINGS for index in range(_count(kind, layout))]

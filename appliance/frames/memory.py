@@ -1,8 +1,8 @@
 """The shared memory of one instance and its semaphores: made by the watchdog, attached by everyone else.
 
-One segment `/dragoman-<instance>`: a header that describes the rest, the roster's board, a row of vitals per process,
-a doorbell per process, then all rings. One semaphore `/dragoman-<instance>-<process>` per doorbell. Nothing is created
-or freed while calls are up.
+One segment `/dragoman-<instance>`: a header that describes the rest, the roster's board, the measures of the box, a row
+of vitals and a doorbell per process, then all rings. One semaphore `/dragoman-<instance>-<process>` per doorbell.
+Nothing is created or freed while calls are up.
 """
 
 import contextlib
@@ -19,7 +19,16 @@ import msgspec
 import posix_ipc
 
 from appliance.frames import _ring
-from appliance.frames.layout import HEADER_BYTES, VERSION, VITALS_BYTES, Layout, Places, RingPlace, places
+from appliance.frames.layout import (
+    HEADER_BYTES,
+    MEASURES_BYTES,
+    VERSION,
+    VITALS_BYTES,
+    Layout,
+    Places,
+    RingPlace,
+    places,
+)
 from appliance.frames.ring import Board, Doorbell, RingReader, RingState, RingWriter
 from appliance.frames.roster import Roster, decode_roster, encode_roster
 
@@ -136,6 +145,11 @@ class Memory:
         """The 64 unsigned 64-bit words of `process`; each is read and written whole."""
         offset = self._row(self._places.vitals, process)
         return memoryview(self._map)[offset : offset + VITALS_BYTES].cast("Q")
+
+    def measures(self) -> memoryview:
+        """The 128 unsigned 64-bit words of histograms that `ops` keeps here, so that they outlive it."""
+        offset = self._places.measures
+        return memoryview(self._map)[offset : offset + MEASURES_BYTES].cast("Q")
 
     def write_roster(self, roster: Roster) -> int:
         """Replace the roster; returns its version. For one process only. Raises ValueError when it does not fit."""

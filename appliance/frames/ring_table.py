@@ -21,4 +21,6 @@ RINGS = (
     RingKind("segments", writer="asr", reader="mt", slots=256, per="box"),
     RingKind("translations", writer="mt", reader="tts", slots=256, per="box"),
     RingKind("journal", writer="*", reader="watchdog", slots=256, per="process"),
+    RingKind("health", writer="watchdog", reader="ops", slots=1024, per="box"),  # what operators may look back on
+    RingKind("timings", writer="watchdog", reader="ops", slots=2048, per="box"),
 )

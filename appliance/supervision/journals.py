@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from appliance.frames.memory import Memory
 from appliance.frames.messages import JournalEntry
 from appliance.frames.text import TextReader
-from appliance.log import JsonLines
+from appliance.supervision.chronicle import Chronicle
 from appliance.supervision.vitals import Vitals
 
 
 class Journals:
     """The reading ends of all journals; `vitals` are those of the reader, who counts what came too fast for it."""
 
-    def __init__(self, memory: Memory, processes: Iterable[str], vitals: Vitals, out: JsonLines) -> None:
+    def __init__(self, memory: Memory, processes: Iterable[str], vitals: Vitals, out: Chronicle) -> None:
         self._readers = [TextReader[JournalEntry](memory.reader("journal", name), JournalEntry) for name in processes]
         self._vitals = vitals
         self._out = out

@@ -16,9 +16,12 @@ class Process:
     busy_s: float = 0.0  # inside one engine call; 0: it makes none
     owns_sockets: tuple[str, ...] = ()  # sockets the watchdog opened and hands down
     standby: bool = False  # a second interpreter waits, everything imported, to take over at once
+    needed: bool = True  # for calls: without it the appliance is not ready
 
 
-WATCHDOG = Process("watchdog", "procs.watchdog", reads=("journal",), writes=(), ready_s=5, heartbeat_s=2)
+WATCHDOG = Process(
+    "watchdog", "procs.watchdog", reads=("journal",), writes=("health", "timings"), ready_s=5, heartbeat_s=2
+)
 
 WORKERS = (
     Process(
@@ -34,6 +37,7 @@ WORKERS = (
     Process("asr", "procs.asr", ("uplink",), ("segments",), ready_s=120, heartbeat_s=2, busy_s=15),
     Process("mt", "procs.mt", ("segments",), ("translations",), ready_s=60, heartbeat_s=2, busy_s=5),
     Process("tts", "procs.tts", ("translations",), ("downlink",), ready_s=120, heartbeat_s=2, busy_s=30),
+    Process("ops", "procs.ops", ("health", "timings"), (), ready_s=60, heartbeat_s=10, needed=False),
     Process("calls", "procs.calls", (), (), ready_s=10, heartbeat_s=2),
 )
 

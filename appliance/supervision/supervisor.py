@@ -7,14 +7,15 @@ from types import FrameType
 
 from appliance import clock
 from appliance.frames.messages import HealthEvent, LogLine
-from appliance.log import JsonLines
 from appliance.supervision.child import Child
+from appliance.supervision.chronicle import Chronicle
 from appliance.supervision.launcher import Launcher
 from appliance.supervision.recovery import (
     EXIT_CANNOT_START,
     STOP_LADDER,
     STUCK_LADDER,
     OpenCircuit,
+    Signs,
     Verdict,
     after_exit,
     overdue,
@@ -40,7 +41,7 @@ class Supervisor:
         children: Sequence[Child],
         launcher: Launcher,
         vitals: Vitals,
-        out: JsonLines,
+        out: Chronicle,
         drain: Callable[[], None],
         notify: Callable[[str], None],
     ) -> None:
@@ -129,7 +130,7 @@ class Supervisor:
         child.was_ready = True
         self._event(child.name, "up", "ready")
         self._prepare_standby(child)
-        if not self._told_ready and all(each.was_ready for each in self._children):
+        if not self._told_ready and all(each.was_ready for each in self._children if each.process.needed):
             self._told_ready = True
             self._event("watchdog", "up", "ready")
             self._notify("READY=1")
@@ -148,7 +149,9 @@ class Supervisor:
 
     def _climb(self, child: Child, now_ns: int) -> None:
         if step := child.climb(now_ns):
-            self._event(child.name, child.vitals.state.name.lower(), step.name)
+            self._event(
+                child.name, child.vitals.state.name.lower(), step.name, _silence_ms(child.vitals.signs(), now_ns)
+            )
 
     # --- deaths ---
 
@@ -231,8 +234,13 @@ class Supervisor:
         if output.ended:
             self._selector.unregister(output.descriptor)
 
-    def _event(self, component: str, status: str, action: str) -> None:
-        self._out.write(HealthEvent(component=component, status=status, action=action, ts_ns=clock.now_ns()))
+    def _event(self, component: str, status: str, action: str, lag_ms: float = 0.0) -> None:
+        self._out.write(HealthEvent(component, status, action, clock.now_ns(), lag_ms=lag_ms))
 
     def _log(self, level: str, text: str) -> None:
         self._out.write(LogLine(process="watchdog", level=level, text=text, ts_ns=clock.now_ns()))
+
+
+def _silence_ms(signs: Signs, now_ns: int) -> float:
+    """How long nothing has been heard of a process."""
+    return round((now_ns - max(signs.spawned_ns, signs.heartbeat_ns)) / NS_PER_MS, 1)

@@ -1,0 +1,272 @@
+"""`dragoman voices`: the voices on file."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from appliance.commands.options import ConfigOption, JsonOption
+from appliance.config import default_path, load
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from appliance.voices.card import Card
+    from appliance.voices.profile import Profile
+    from appliance.voices.store import VoiceStore
+
+EXIT_DAMAGED = 1
+COLOURS = {"given": "green", "expired": "yellow", "withdrawn": "red", "none": "red"}
+
+VoiceArgument = Annotated[str, typer.Argument(metavar="VOICE", help="Its id or its name.")]
+PassphraseOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Read the passphrase from FILE, - for standard input. Without it: asked for."),
+]
+
+app = typer.Typer(no_args_is_help=True, help="List, show, rename, delete, export and import the voices on file.")
+
+
+@app.command("list")
+def list_voices(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """List all voices with consent and quality. Exit status 1: some cannot be read."""
+    from appliance.voices.card import card  # noqa: PLC0415
+    from appliance.voices.errors import VoiceError  # noqa: PLC0415
+
+    with _store(config) as store:
+        found = list(store.survey())
+    damaged = [str(one) for one in found if isinstance(one, VoiceError)]
+    cards = [card(one, _now()) for one in found if not isinstance(one, VoiceError)]
+    if json:
+        _print({"voices": cards, "damaged": damaged})
+    else:
+        _show(_list(cards)) if cards else typer.echo("there are no voices yet")
+        typer.echo("".join(f"{sentence}\n" for sentence in damaged), err=True, nl=False)
+    raise typer.Exit(EXIT_DAMAGED if damaged else 0)
+
+
+@app.command()
+def show(voice: VoiceArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Show one voice: consent, quality, phone numbers, models."""
+    from appliance.voices.card import card  # noqa: PLC0415
+
+    with _store(config) as store:
+        one = card(_find(store, voice), _now())
+    if json:
+        _print(one)
+    else:
+        _show(_details(one))
+
+
+@app.command()
+def rename(
+    voice: VoiceArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Give a voice another name."""
+    from appliance.voices.errors import VoiceError  # noqa: PLC0415
+
+    with _store(config) as store:
+        speaker_id = _find(store, voice).speaker_id
+        try:
+            store.edit(speaker_id, lambda one: msgspec.structs.replace(one, name=name))
+        except msgspec.ValidationError:
+            raise VoiceError("a name has 1 to 200 characters") from None
+    _done(json, f"{speaker_id} is called {name} now", speaker_id=speaker_id, name=name)
+
+
+@app.command()
+def withdraw(voice: VoiceArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Record that somebody has withdrawn consent: from now on the voice is not used; the profile stays."""
+    with _store(config) as store:
+        speaker_id = _find(store, voice).speaker_id
+        profile = store.edit(speaker_id, _withdrawn)
+    _done(json, f"the voice of {profile.name} is not used any more", speaker_id=speaker_id, consent="withdrawn")
+
+
+@app.command()
+def delete(
+    voice: VoiceArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Delete a voice for good, and its key with it: nothing brings it back but an exported file."""
+    with _store(config) as store:
+        # A damaged voice has no name, and can be deleted all the same.
+        speaker_id = voice if voice in store.ids() else _find(store, voice).speaker_id
+        if not yes:
+            typer.confirm(f"Delete {voice} for good?", abort=True, err=True)
+        store.delete(speaker_id)
+    _done(json, f"{voice} is deleted", speaker_id=speaker_id, deleted=True)
+
+
+@app.command()
+def export(
+    voice: VoiceArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file.")],
+    passphrase_file: PassphraseOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a voice to a file, encrypted with a passphrase, to keep it or to carry it to another box."""
+    from appliance.voices import parcel  # noqa: PLC0415
+
+    with _store(config) as store:
+        profile = _find(store, voice)
+    parcel.write(profile, file, _passphrase(passphrase_file, new=True))
+    _done(json, f"{profile.name} is in {file}", speaker_id=profile.speaker_id, file=str(file))
+
+
+@app.command("import")
+def import_voice(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What another box has exported.")],
+    passphrase_file: PassphraseOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in place of the voice with the same id.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take a voice from an exported file. Its consent comes with it."""
+    from appliance.voices import parcel  # noqa: PLC0415
+    from appliance.voices.errors import VoiceError  # noqa: PLC0415
+
+    profile = parcel.read(file, _passphrase(passphrase_file, new=False))
+    with _store(config) as store:
+        if profile.speaker_id in store.ids():
+            if not replace:
+                there = f"the voice {profile.speaker_id} is here already"
+                raise VoiceError(f"{there}; to put this one in its place: --replace")
+            _refuse_withdrawn(store, profile)
+        store.put(profile)
+    _done(json, f"{profile.name} is here as {profile.speaker_id}", speaker_id=profile.speaker_id, name=profile.name)
+
+
+def _store(config: Path | None) -> "VoiceStore":
+    from appliance.voices.store import VoiceStore  # noqa: PLC0415
+
+    voices = load(config or default_path()).voices
+    return VoiceStore(voices.folder, voices.key_file)
+
+
+def _find(store: "VoiceStore", voice: str) -> "Profile":
+    """The voice with this id, or the only one with this name."""
+    from appliance.voices.errors import VoiceError, VoiceMissing  # noqa: PLC0415
+
+    if voice in store.ids():
+        return store.get(voice)
+    wanted = voice.casefold()
+    found = [one for one in store.survey() if not isinstance(one, VoiceError) and one.name.casefold() == wanted]
+    if not found:
+        raise VoiceMissing(f'there is no voice "{voice}"; see: dragoman voices list')
+    if len(found) > 1:
+        ids = ", ".join(one.speaker_id for one in found)
+        raise VoiceError(f'{len(found)} voices are called "{voice}"; name the one you mean by its id: {ids}')
+    return found[0]
+
+
+def _withdrawn(profile: "Profile") -> "Profile":
+    from appliance.voices.errors import ConsentLacking  # noqa: PLC0415
+
+    if profile.consent is None:
+        raise ConsentLacking(f"{profile.name} has given no consent that could be withdrawn")
+    return msgspec.structs.replace(profile, consent=msgspec.structs.replace(profile.consent, withdrawn_at=_now()))
+
+
+def _refuse_withdrawn(store: "VoiceStore", profile: "Profile") -> None:
+    """An old file does not bring back a consent that was withdrawn after it was written."""
+    from appliance.voices.errors import ConsentLacking, VoiceDamaged  # noqa: PLC0415
+
+    try:
+        known = store.get(profile.speaker_id).consent
+    except VoiceDamaged:  # what the import is for
+        return
+    if known is None or known.withdrawn_at is None:
+        return
+    if profile.consent is None or profile.consent.at <= known.withdrawn_at:
+        raise ConsentLacking(f"{profile.name} has withdrawn the consent in this file; it needs a new one")
+
+
+def _passphrase(file: Path | None, new: bool) -> str:
+    from appliance.voices.errors import VoiceError  # noqa: PLC0415
+
+    if file is None:
+        return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=new, err=True))
+    try:
+        text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise VoiceError(f"cannot read the passphrase from {file}; name a text file that holds nothing else") from None
+    return text.rstrip("\r\n")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _done(json: bool, sentence: str, **facts: Any) -> None:
+    if json:
+        _print(facts)
+    else:
+        typer.echo(sentence)
+
+
+def _print(value: Any) -> None:
+    typer.echo(msgspec.json.encode(value))
+
+
+def _show(table: "Table") -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    Console().print(table)
+
+
+def _list(cards: "list[Card]") -> "Table":
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table("id", "name", "consent", "until", "speech", "SNR", "numbers", box=None, pad_edge=False)
+    for one in cards:
+        quality = one.quality
+        table.add_row(
+            one.speaker_id,
+            escape(one.name),
+            f"[{COLOURS[one.consent]}]{one.consent}[/]",
+            f"{one.consent_expires_at:%Y-%m-%d}" if one.consent_expires_at else "-",
+            f"{quality.speech_s:.0f} s" if quality else "-",
+            f"{quality.snr_db:.0f} dB" if quality else "-",
+            ", ".join(one.phone_numbers) or "-",
+        )
+    return table
+
+
+def _details(one: "Card") -> "Table":
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    until = f", until {one.consent_expires_at:%Y-%m-%d}" if one.consent_expires_at else ""
+    given = f" by {escape(one.consent_by)} on {one.consent_at:%Y-%m-%d}{until}" if one.consent_at else ""
+    quality = one.quality
+    rows = {
+        "id": one.speaker_id,
+        "name": escape(one.name),
+        "consent": f"[{COLOURS[one.consent]}]{one.consent}[/]{given}",
+        "wording": escape(one.consent_wording) or "-",
+        "phone numbers": ", ".join(one.phone_numbers) or "none",
+        "speech": f"{quality.speech_s:.0f} s, SNR {quality.snr_db:.0f} dB, up to {quality.bandwidth_hz / 1000:.1f} kHz"
+        if quality
+        else "-",
+        "identity": f"{escape(one.identity.model)}, {one.identity.width} numbers, {one.identity.embedding_ref}",
+        "style": f"{escape(one.style.model)}, {one.style.width} numbers, {one.style.embedding_ref}",
+        "synthesis": f"{escape(one.synthesis_model)}, manners of speaking: {one.manners}"
+        if one.manners
+        else "none yet",
+        "created": f"{one.created_at:%Y-%m-%d %H:%M} UTC",
+    }
+    for name, value in rows.items():
+        table.add_row(f"[bold]{name}[/]", value)
+    return table
