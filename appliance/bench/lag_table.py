@@ -1,5 +1,5 @@
-"""The processes that `bench lag` runs: all but `calls`, because there is no Asterisk to talk to."""
+"""The processes that `bench lag` runs: all but `calls`, as there is no Asterisk to talk to, and `ops`, as nobody looks."""
 
 from appliance.supervision import process_table
 
-WORKERS = tuple(process for process in process_table.WORKERS if process.name != "calls")
+WORKERS = tuple(process for process in process_table.WORKERS if process.name not in ("calls", "ops"))
