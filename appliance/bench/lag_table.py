@@ -1,4 +1,4 @@
-"""The processes that `bench lag` runs: all but `calls`, as there is no Asterisk to talk to, and `ops`, as nobody looks."""
+"""The processes that `bench lag` runs: all but `calls`, as there is no Asterisk, and `ops`, as nobody looks."""
 
 from appliance.supervision import process_table
 
