@@ -32,6 +32,7 @@ COMMANDS = [
     "voices delete",
     "voices export",
     "voices import",
+    "voices check",
 ]
 ROUTE = """
 [[phones]]
