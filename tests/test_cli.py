@@ -34,6 +34,7 @@ COMMANDS = [
     "voices delete",
     "voices export",
     "voices import",
+    "voices check",
 ]
 ROUTE = """
 [[phones]]

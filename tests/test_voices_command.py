@@ -7,7 +7,9 @@ import sys
 from datetime import timedelta
 
 import msgspec
+import numpy as np
 import pytest
+import soundfile
 from voice_samples import CONSENT, NOW, cluster, profile
 
 from appliance.config import VoicesConfig
@@ -25,6 +27,15 @@ ANA = profile(
 )
 BRUNO = profile("v-bruno", name="Bruno", consent=msgspec.structs.replace(CONSENT, expires_at=NOW - timedelta(days=1)))
 PASSPHRASE = "correct horse\n"
+
+
+COMMAND = [sys.executable, "-m", "appliance.cli", "voices"]
+ENVIRONMENT = {**os.environ, "TERM": "dumb", "COLUMNS": "120"}
+
+
+def check(*words):
+    command = [*COMMAND, "check", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT)
 
 
 class Voices:
@@ -45,13 +56,13 @@ class Voices:
 
     def run(self, *words, typed=""):
         return subprocess.run(
-            [sys.executable, "-m", "appliance.cli", "voices", *map(str, words), "--config", str(self.config)],
+            [*COMMAND, *map(str, words), "--config", str(self.config)],
             input=typed,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
-            env={**os.environ, "TERM": "dumb", "COLUMNS": "120"},
+            env=ENVIRONMENT,
         )
 
 
@@ -162,6 +173,32 @@ def test_a_voice_goes_to_another_box(voices, tmp_path):
     assert box.run("import", file, "--replace", "--passphrase-file", "-", typed=PASSPHRASE).returncode == 0
     wrong = box.run("import", file, "--replace", "--passphrase-file", "-", typed="wrong horse\n")
     assert wrong.stderr == ("ana.voice cannot be opened: the passphrase is another one, or the file is damaged\n")
+
+
+def record(path, seconds, noise=0.0):
+    """Noise in bursts, which is speech enough to be measured."""
+    dice = np.random.default_rng(1)
+    bursts = np.sin(np.arange(seconds * 16_000) / 4_000) > -0.5
+    soundfile.write(path, 0.1 * dice.normal(size=len(bursts)) * bursts + noise * dice.normal(size=len(bursts)), 16_000)
+
+
+def test_recordings_are_judged_before_anybody_enrols(tmp_path):
+    record(tmp_path / "take1.wav", 300)
+    assert check(tmp_path / "take1.wav").stdout.splitlines()[-1] == "these are good"
+    record(tmp_path / "take2.flac", 10, noise=0.03)
+    soundfile.write(tmp_path / "hall.wav", np.zeros(16_000), 16_000)
+    answer = check(tmp_path / "take2.flac", tmp_path / "hall.wav")
+    assert answer.returncode == 1
+    assert "s of speech in 2 files (180 s needed); 1 file is silent: hall.wav\n" in answer.stdout
+    assert "take2.flac is noisy (10 dB between speech and noise" in answer.stdout
+    seen = json.loads(check(tmp_path / "take2.flac", "--json").stdout)
+    assert (seen["good"], seen["recordings"][0]["name"], seen["advice"][0]["refuses"]) == (False, "take2.flac", True)
+
+
+def test_what_is_no_recording_is_said_in_one_sentence(tmp_path):
+    (tmp_path / "song.mp3").write_bytes(b"ID3 and so on")
+    answer = check(tmp_path / "song.mp3")
+    assert (answer.returncode, answer.stderr) == (1, "song.mp3 is neither WAV nor FLAC; convert it to one of them\n")
 
 
 def test_doctor_reads_every_voice(voices):

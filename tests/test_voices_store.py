@@ -281,6 +281,18 @@ def test_a_damaged_record_harms_only_itself(place, store):
         assert again.ids() == ["v-bruno"]
 
 
+@pytest.mark.parametrize("length", [0, SLOT_BYTES + 10])
+def test_lost_keys_harm_only_their_voices(place, store, length):
+    store.put(named("Ana"), named("Bruno"))
+    os.truncate(place[0] / "keys", length)
+    with pytest.raises(VoiceDamaged):
+        store.get("v-bruno")
+    readable = [one.name for one in store.survey() if isinstance(one, Profile)]
+    assert readable == (["Ana"] if length else [])
+    store.put(named("Bruno"))
+    assert store.get("v-bruno").name == "Bruno"
+
+
 def test_a_record_under_another_name_is_refused(store):
     store.put(named("Ana"), named("Bruno"))
     with store._environment.writing() as txn:
@@ -304,11 +316,12 @@ def test_any_record_is_a_voice_or_a_sentence(store, record):
 def test_a_database_cut_short_kills_nobody(place, store):
     store.put(*(profile(f"v-{number}", synthesis=(cluster(),)) for number in range(20)))
     store.close()
-    os.truncate(place[0] / "data.mdb", (place[0] / "data.mdb").stat().st_size // 2)
-    code = CHANGE.format(change="print([type(one).__name__ for one in store.survey()])")
-    answer = elsewhere(code + "\n", *place)
-    assert answer.returncode in (0, 1), answer
-    assert answer.returncode == 0 or "StoreUnusable: the store of voices" in answer.stderr
+    data = place[0] / "data.mdb"
+    os.truncate(data, data.stat().st_size * 7 // 10)
+    # In a process of its own: reading beyond the end of a mapped file is SIGBUS.
+    answer = elsewhere(CHANGE.format(change="print(*(type(one).__name__ for one in store.survey()))"), *place)
+    assert answer.returncode == 0, answer.stderr
+    assert set(answer.stdout.split()) == {"Profile", "VoiceDamaged"}
 
 
 def test_a_voice_comes_from_the_disk_in_few_reads(place, store):

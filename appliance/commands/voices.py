@@ -14,12 +14,11 @@ from appliance.config import default_path, load
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from appliance.voices.card import Card
     from appliance.voices.profile import Profile
     from appliance.voices.store import VoiceStore
 
 EXIT_DAMAGED = 1
-COLOURS = {"given": "green", "expired": "yellow", "withdrawn": "red", "none": "red"}
+EXIT_NOT_GOOD = 1
 
 VoiceArgument = Annotated[str, typer.Argument(metavar="VOICE", help="Its id or its name.")]
 PassphraseOption = Annotated[
@@ -27,12 +26,13 @@ PassphraseOption = Annotated[
     typer.Option(metavar="FILE", help="Read the passphrase from FILE, - for standard input. Without it: asked for."),
 ]
 
-app = typer.Typer(no_args_is_help=True, help="List, show, rename, delete, export and import the voices on file.")
+app = typer.Typer(no_args_is_help=True, help="The voices on file, and recordings for new ones.")
 
 
 @app.command("list")
 def list_voices(config: ConfigOption = None, json: JsonOption = False) -> None:
     """List all voices with consent and quality. Exit status 1: some cannot be read."""
+    from appliance.commands import voice_tables  # noqa: PLC0415
     from appliance.voices.card import card  # noqa: PLC0415
     from appliance.voices.errors import VoiceError  # noqa: PLC0415
 
@@ -43,7 +43,7 @@ def list_voices(config: ConfigOption = None, json: JsonOption = False) -> None:
     if json:
         _print({"voices": cards, "damaged": damaged})
     else:
-        _show(_list(cards)) if cards else typer.echo("there are no voices yet")
+        _show(voice_tables.of_cards(cards)) if cards else typer.echo("there are no voices yet")
         typer.echo("".join(f"{sentence}\n" for sentence in damaged), err=True, nl=False)
     raise typer.Exit(EXIT_DAMAGED if damaged else 0)
 
@@ -51,6 +51,7 @@ def list_voices(config: ConfigOption = None, json: JsonOption = False) -> None:
 @app.command()
 def show(voice: VoiceArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
     """Show one voice: consent, quality, phone numbers, models."""
+    from appliance.commands import voice_tables  # noqa: PLC0415
     from appliance.voices.card import card  # noqa: PLC0415
 
     with _store(config) as store:
@@ -58,7 +59,7 @@ def show(voice: VoiceArgument, config: ConfigOption = None, json: JsonOption = F
     if json:
         _print(one)
     else:
-        _show(_details(one))
+        _show(voice_tables.of_one(one))
 
 
 @app.command()
@@ -146,6 +147,24 @@ def import_voice(
     _done(json, f"{profile.name} is here as {profile.speaker_id}", speaker_id=profile.speaker_id, name=profile.name)
 
 
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="WAV or FLAC, 10 minutes in all at most.")],
+    json: JsonOption = False,
+) -> None:
+    """Say whether recordings are good enough for a voice, and what to record again. Exit status 1: they are not."""
+    from appliance.commands import voice_tables  # noqa: PLC0415
+    from appliance.voices.examination import examine  # noqa: PLC0415
+
+    examination = examine(files)
+    if json:
+        _print(examination)
+    else:
+        _show(voice_tables.of_recordings(examination))
+        typer.echo("\n".join(one.text for one in examination.advice) or "these are good")
+    raise typer.Exit(0 if examination.good else EXIT_NOT_GOOD)
+
+
 def _store(config: Path | None) -> "VoiceStore":
     from appliance.voices.store import VoiceStore  # noqa: PLC0415
 
@@ -222,51 +241,3 @@ def _show(table: "Table") -> None:
     from rich.console import Console  # noqa: PLC0415
 
     Console().print(table)
-
-
-def _list(cards: "list[Card]") -> "Table":
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table("id", "name", "consent", "until", "speech", "SNR", "numbers", box=None, pad_edge=False)
-    for one in cards:
-        quality = one.quality
-        table.add_row(
-            one.speaker_id,
-            escape(one.name),
-            f"[{COLOURS[one.consent]}]{one.consent}[/]",
-            f"{one.consent_expires_at:%Y-%m-%d}" if one.consent_expires_at else "-",
-            f"{quality.speech_s:.0f} s" if quality else "-",
-            f"{quality.snr_db:.0f} dB" if quality else "-",
-            ", ".join(one.phone_numbers) or "-",
-        )
-    return table
-
-
-def _details(one: "Card") -> "Table":
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(box=None, pad_edge=False, show_header=False)
-    until = f", until {one.consent_expires_at:%Y-%m-%d}" if one.consent_expires_at else ""
-    given = f" by {escape(one.consent_by)} on {one.consent_at:%Y-%m-%d}{until}" if one.consent_at else ""
-    quality = one.quality
-    rows = {
-        "id": one.speaker_id,
-        "name": escape(one.name),
-        "consent": f"[{COLOURS[one.consent]}]{one.consent}[/]{given}",
-        "wording": escape(one.consent_wording) or "-",
-        "phone numbers": ", ".join(one.phone_numbers) or "none",
-        "speech": f"{quality.speech_s:.0f} s, SNR {quality.snr_db:.0f} dB, up to {quality.bandwidth_hz / 1000:.1f} kHz"
-        if quality
-        else "-",
-        "identity": f"{escape(one.identity.model)}, {one.identity.width} numbers, {one.identity.embedding_ref}",
-        "style": f"{escape(one.style.model)}, {one.style.width} numbers, {one.style.embedding_ref}",
-        "synthesis": f"{escape(one.synthesis_model)}, manners of speaking: {one.manners}"
-        if one.manners
-        else "none yet",
-        "created": f"{one.created_at:%Y-%m-%d %H:%M} UTC",
-    }
-    for name, value in rows.items():
-        table.add_row(f"[bold]{name}[/]", value)
-    return table

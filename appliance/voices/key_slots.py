@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 
 from appliance.voices.environment import Environment, Transaction, keys_below
-from appliance.voices.sealing import WRAPPED_BYTES
+from appliance.voices.sealing import WRAPPED_BYTES, sync_folder
 
 SLOT_BYTES = 64  # divides a disk's sector: a slot is written whole or not at all
 _NUMBER = struct.Struct(">I")
@@ -23,7 +23,10 @@ class KeySlots:
 
     def __init__(self, path: Path, environment: Environment) -> None:
         """Raises OSError."""
+        is_new = not path.exists()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT if environment.writable else os.O_RDONLY, 0o600)
+        if is_new:
+            sync_folder(path.parent)
 
     def read(self, slot: int) -> bytes:
         """The wrapped key in `slot`; shorter or all zeros where there is none."""

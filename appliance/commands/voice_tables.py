@@ -1,0 +1,75 @@
+"""The tables of `dragoman voices`."""
+
+from rich.markup import escape
+from rich.table import Table
+
+from appliance.voices.card import Card
+from appliance.voices.examination import Examination
+from appliance.voices.profile import Quality
+
+COLOURS = {"given": "green", "expired": "yellow", "withdrawn": "red", "none": "red"}
+
+
+def of_cards(cards: list[Card]) -> Table:
+    """A row for each voice."""
+    table = Table("id", "name", "consent", "until", "speech", "SNR", "numbers", box=None, pad_edge=False)
+    for one in cards:
+        quality = one.quality
+        table.add_row(
+            one.speaker_id,
+            escape(one.name),
+            f"[{COLOURS[one.consent]}]{one.consent}[/]",
+            f"{one.consent_expires_at:%Y-%m-%d}" if one.consent_expires_at else "-",
+            f"{quality.speech_s:.0f} s" if quality else "-",
+            f"{quality.snr_db:.0f} dB" if quality else "-",
+            ", ".join(one.phone_numbers) or "-",
+        )
+    return table
+
+
+def of_one(one: Card) -> Table:
+    """All about one voice."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    rows = {
+        "id": one.speaker_id,
+        "name": escape(one.name),
+        "consent": _consent(one),
+        "wording": escape(one.consent_wording) or "-",
+        "phone numbers": ", ".join(one.phone_numbers) or "none",
+        "speech": _speech(one.quality) if one.quality else "-",
+        "identity": f"{escape(one.identity.model)}, {one.identity.width} numbers, {one.identity.embedding_ref}",
+        "style": f"{escape(one.style.model)}, {one.style.width} numbers, {one.style.embedding_ref}",
+        "synthesis": f"{escape(one.synthesis_model)}, manners of speaking: {one.manners}"
+        if one.manners
+        else "none yet",
+        "created": f"{one.created_at:%Y-%m-%d %H:%M} UTC",
+    }
+    for name, value in rows.items():
+        table.add_row(f"[bold]{name}[/]", value)
+    return table
+
+
+def _consent(one: Card) -> str:
+    until = f", until {one.consent_expires_at:%Y-%m-%d}" if one.consent_expires_at else ""
+    given = f" by {escape(one.consent_by)} on {one.consent_at:%Y-%m-%d}{until}" if one.consent_at else ""
+    return f"[{COLOURS[one.consent]}]{one.consent}[/]{given}"
+
+
+def _speech(quality: Quality) -> str:
+    return f"{quality.speech_s:.0f} s, SNR {quality.snr_db:.0f} dB, up to {quality.bandwidth_hz / 1000:.1f} kHz"
+
+
+def of_recordings(examination: Examination) -> Table:
+    """A row for each recording, and one for all together."""
+    table = Table("recording", "length", "speech", "SNR", "cut off", "up to", box=None, pad_edge=False)
+    rows = [(one.name, f"{one.seconds:.0f} s", one.quality) for one in examination.recordings]
+    for name, length, quality in (*rows, ("together", "", examination.together)):
+        table.add_row(
+            escape(name),
+            length,
+            f"{quality.speech_s:.0f} s",
+            f"{quality.snr_db:.0f} dB",
+            f"{quality.clipped_share:.2%}",
+            f"{quality.bandwidth_hz / 1000:.1f} kHz",
+        )
+    return table
