@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from appliance.config import Config, ConfigError, Route
+from appliance.config import AUTO, Config, ConfigError, Route
 from appliance.engines.registry import EVERY_OTHER, RECOGNIZERS, STREAMING_RECOGNIZERS, SYNTHESIZERS, TRANSLATORS
 from appliance.frames.layout import Layout, places
 from appliance.glossaries import read_glossaries
@@ -101,5 +101,7 @@ def _engine_problems(config: Config) -> Iterator[str]:
     spoken = {language for route in config.routes for language in (route.caller_language, route.callee_language)}
     for language in sorted(spoken):
         for key, served in (("recognizers", engines.recognizers), ("synthesizers", engines.synthesizers)):
+            if key == "synthesizers" and language == AUTO:
+                continue  # it is answered in one of those that there are
             if not {language, language.partition("-")[0], EVERY_OTHER} & set(served):
                 yield f'engines.{key}: nobody does "{language}", which a route needs; add it, or change the route'

@@ -338,3 +338,24 @@ def test_a_recognizer_that_refuses_is_told_and_nobody_dies(
         heartbeat_ns = asr.vitals.heartbeat_ns
         wait_until(lambda: asr.vitals.heartbeat_ns > heartbeat_ns)
         assert asr.vitals.get("engine_errors") == 1
+
+
+@pytest.mark.usefixtures("recognizer")
+def test_a_language_that_nobody_knows_is_found_out_before_anything_is_told(
+    appliance: Appliance, segments: Mailbox
+) -> None:
+    appliance.memory.write_roster(Roster((Leg(0, 7, "r1", "auto", None),), ()))
+    appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    for words in ((60, 61), (62, 63), (64, 65), (67, 68)):  # loud is Portuguese
+        mouth.says(*words)
+    mouth.is_silent(PAUSE_MS)
+    (first,) = finals(segments, 1)
+    assert (first.text, first.language) == ("60 61 62 63 64 65 67 68", "pt-br")
+    for place in range(24):  # a long speech in English
+        mouth.says(20 + place, 21 + place)
+        mouth.is_silent(PAUSE_MS)
+        finals(segments, 2 + place)
+    languages = [each.language for each in segments.messages if each.final]
+    assert languages[:2] == ["pt-br", "pt-br"]  # a word or two of another language change nothing
+    assert languages[-1] == "en"

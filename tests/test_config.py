@@ -79,6 +79,11 @@ def test_the_original_has_a_level_or_is_off(written, level_db):
         ("instance = 'a/b'", 'instance: "a/b" cannot be a name'),
         ("cache_dir = 3", "cache_dir: 3 is not a path"),
         ("[media]\nprot = 40000", "media.prot: there is no such setting; did you mean port?"),
+        ("[engines]\nstep_ms = 50", "engines.step_ms: 50 is out of range; write a number from 200 to 5000"),
+        (
+            ROUTE.replace('"en"', '"auto"').replace('"pt-BR"', '"auto"'),
+            'routes[0].callee_language: only one of the two can be "auto"',
+        ),
         ("[media]\nport = 80", "media.port: 80 is out of range"),
         ("[media]\nport = 12000", "media.port: 12000 is one of Asterisk's own"),
         (

@@ -33,6 +33,7 @@ from appliance.engines.whisper import believable
 from appliance.media.resample import resample
 from appliance.speech.clauses import clause_words, pause_after_ms
 from appliance.speech.endpointing import Endpointer, EndpointPolicy
+from appliance.speech.hallucination import Evidence, believed
 from appliance.speech.trimming import silence, trimmed
 from appliance.speech.words import shared_words, word_error_rate
 from appliance.stages.local_stream import StreamPolicy
@@ -177,7 +178,8 @@ def test_a_window_says_when_each_word_was_spoken(tiny: BatchRecognizer) -> None:
 def test_a_prompt_is_carried_on_from_and_not_said_again(tiny: BatchRecognizer) -> None:
     speech = trimmed(prompt("vm-nobodyavail"), SAMPLE_RATE_HZ)
     (hypothesis,) = tiny.decode([Window(speech, "en", "We are sorry. The office is closed today.")])
-    assert word_error_rate(PROMPTS["vm-nobodyavail"], said(hypothesis)) <= 0.15
+    words = believed(hypothesis.words, Evidence(voiced_ratio=1.0))  # a prompt makes loops likelier
+    assert word_error_rate(PROMPTS["vm-nobodyavail"], " ".join(word.text for word in words)) <= 0.15
 
 
 def test_the_language_is_told_from_the_sound(base: BatchRecognizer, tiny: BatchRecognizer, kokoro: Synthesizer) -> None:

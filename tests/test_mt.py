@@ -13,7 +13,7 @@ from appliance.cloud_config import CloudEngines, DeepLConfig
 from appliance.config import Route
 from appliance.engines.protocols import EngineError, TranslationRequest
 from appliance.frames.messages import JournalEntry, LogLine, Segment, Translation
-from appliance.frames.roster import Lane, Roster
+from appliance.frames.roster import Lane, Leg, Roster
 from appliance.frames.text import TextWriter
 from appliance.units import NS_PER_MS
 
@@ -303,3 +303,19 @@ def test_an_engine_that_takes_more_is_given_what_was_said_and_told_before(
     assert (last.context, last.target_prefix) == ("Good morning.", "the old")
     assert (last.formality, last.glossary_id) == ("more", "g1")
     assert [request.partial for request in engine.requests] == [False, True, True, False]
+
+
+@pytest.mark.usefixtures("translator")
+def test_one_whose_language_is_found_out_is_answered_in_it(
+    appliance: Appliance, translations: Mailbox[Translation]
+) -> None:
+    legs = (Leg(0, 7, "r1", "auto", None), Leg(1, 3, "r1", "en", None))
+    lanes = (Lane(0, 1, 0, "en", 0), Lane(1, 1, 1, "auto", 1))
+    appliance.memory.write_roster(Roster(legs, lanes))
+    appliance.start("mt", procs.mt.main)
+    segments = TextWriter(appliance.memory.writer("segments"))
+    for number, (leg, call, language) in enumerate(((1, 3, "en"), (0, 7, "es"), (1, 3, "en"))):
+        segments.write(a_segment(f"sentence {number}", number + 1, leg, call, language))
+        translations.collect(number + 1)
+    told = [(each.lane, each.target_language) for each in translations.messages]
+    assert told == [(1, "pt-br"), (0, "en"), (1, "es")]  # the first language there is a voice for, until one is known

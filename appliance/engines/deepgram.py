@@ -12,8 +12,9 @@ from deepgram.environment import DeepgramClientEnvironment
 from websockets.exceptions import WebSocketException
 
 from appliance.engines.deepgram_connection import Connection, Deadlines, StreamCounts
-from appliance.engines.deepgram_dialects import AUTO, Dialect, Flux, Nova, ServerError
+from appliance.engines.deepgram_dialects import Dialect, Flux, Nova, ServerError
 from appliance.engines.protocols import (
+    AUTO,
     EngineError,
     EngineRefused,
     EngineUnavailable,

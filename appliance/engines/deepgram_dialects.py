@@ -6,10 +6,10 @@ from typing import Any, Protocol
 from deepgram import AsyncDeepgramClient
 
 from appliance.engines.languages import RECOGNIZED, bcp47, best_match
+from appliance.engines.protocols import AUTO
 from appliance.engines.utterance import Heard, HeardWord
 from appliance.units import SAMPLE_RATE_HZ
 
-AUTO = "auto"
 UTTERANCE_END_MS = 1000  # the least that Deepgram takes
 FLUX_SILENCE_S = 1.0  # a word may have begun so long before Flux says anything about it
 

@@ -7,6 +7,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+AUTO = "auto"  # in place of a language: it is found out while they speak
+
 Samples = NDArray[np.float32]  # mono, in -1 … 1
 
 

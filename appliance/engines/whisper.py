@@ -1,6 +1,7 @@
 """Whisper (through CTranslate2): whole utterances, or windows of many legs in a batch, padded as little as it bears."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from appliance.units import NS_PER_MS, SAMPLE_RATE_HZ
 # Whisper was trained on windows of 30 s, 3000 features. Fewer take less time; below 1000 it loops.
 WHOLE_FEATURES = 3000
 SHORT_FEATURES = 1000
+WINDOW_FEATURES = 800  # enough where loops are found, and the next window is not far
+WINDOW_MARGIN = 200
 MARGIN_FEATURES = 200  # silence after the last word, without which it loops, too
 LONGEST_SAMPLES = 29 * SAMPLE_RATE_HZ
 MOST_PROMPT_TOKENS = 32
@@ -43,9 +46,14 @@ class Whisper:
 
     def __init__(self, folder: Path, threads: int) -> None:
         # Half of them: a thread that waits for one whose core a synthesizer holds costs more than it brings.
-        threads = max(1, threads // 2)
+        for_each = max(1, threads // 2)
+        # A batch is worth more: its windows are encoded side by side, which is most of the work.
+        side_by_side = max(1, threads // for_each)
+        self._encoders = ThreadPoolExecutor(side_by_side, "encoder")
         try:
-            self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
+            self._model = WhisperModel(
+                str(folder), device="cpu", compute_type="int8", cpu_threads=for_each, num_workers=side_by_side
+            )
         except Exception as error:  # CTranslate2 raises RuntimeError, the tokenizer a bare Exception
             raise EngineError(f"Whisper cannot be loaded from {folder}: {error}") from error
         self._tokenizer = self._model.hf_tokenizer
@@ -85,7 +93,7 @@ class Whisper:
         lengths = [each.shape[1] for each in features]
         longest_s = max(len(window.samples) for window in windows) / SAMPLE_RATE_HZ
         try:
-            encoded = self._encoded(features, min(WHOLE_FEATURES, max(SHORT_FEATURES, *lengths)))
+            encoded = self._encoded(features, max(WINDOW_FEATURES, max(lengths) + WINDOW_MARGIN))
             results = self._generated(encoded, self._prompts(windows), longest_s)
             tokens = [self._text_tokens(result) for result in results]
             timings = self._aligned(encoded, windows[0].language, tokens, lengths)
@@ -101,19 +109,23 @@ class Whisper:
             return {"en": 1.0}
         features = self._model.feature_extractor(samples[-LONGEST_SAMPLES:])
         try:
-            encoded = self._encoded([features], min(WHOLE_FEATURES, max(SHORT_FEATURES, features.shape[1])))
+            encoded = self._encoded([features], min(WHOLE_FEATURES, max(WINDOW_FEATURES, features.shape[1])))
             (scores,) = self._model.model.detect_language(encoded)
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"Whisper could not tell the language: {error}") from error
         return {token.strip("<|>"): probability for token, probability in scores}
 
     def _encoded(self, features: Sequence[Samples], frames: int) -> ctranslate2.StorageView:
-        """All of them, cut or padded with silence to `frames`."""
+        """All of them, cut or padded with silence to `frames`, each on a thread of its own if there are several."""
         padded = np.zeros((len(features), features[0].shape[0], frames), np.float32)
         for row, each in zip(padded, features, strict=True):
             taken = min(frames, each.shape[1])
             row[:, :taken] = each[:, :taken]
-        return self._model.model.encode(ctranslate2.StorageView.from_array(padded))
+        if len(padded) == 1:
+            return self._model.model.encode(ctranslate2.StorageView.from_array(padded))
+        rows = [ctranslate2.StorageView.from_array(row[None]) for row in padded]
+        encoded = [np.array(each) for each in self._encoders.map(self._model.model.encode, rows)]
+        return ctranslate2.StorageView.from_array(np.concatenate(encoded))
 
     def _generated(self, encoded: ctranslate2.StorageView, prompts: list[list[int]], speech_s: float) -> list[Any]:
         results: list[Any] = self._model.model.generate(

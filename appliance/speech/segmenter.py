@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from appliance.engines.protocols import Word
 from appliance.speech.number_words import number_words
@@ -19,6 +20,11 @@ CLAUSE_OPENERS = {
     "en": "and but or because so if when while which who that where after before although since",
     "pt": "e mas ou porque então se quando enquanto que quem onde depois antes embora pois",
 }
+
+
+@cache
+def _openers(language: str) -> frozenset[str]:
+    return frozenset(CLAUSE_OPENERS.get(language.partition("-")[0], "").split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,7 @@ class Segmenter:
     def __init__(self, stream_id: int, language: str, policy: SegmentPolicy = SegmentPolicy()) -> None:
         self.policy = policy
         self._stream_id = stream_id
-        self._language = language
-        self._openers = frozenset(CLAUSE_OPENERS.get(language.partition("-")[0], "").split())
+        self.language = language  # may change: some people speak two
         self._words: list[Word] = []  # of the segment that is growing
         self._seq_num = 0
         self._revision = 0
@@ -115,7 +120,7 @@ class Segmenter:
             return pause_ms >= self.policy.number_pause_ms
         if pause_ms >= self.policy.pause_ms:
             return True
-        return len(self._words) >= self.policy.opener_words and plain(word.text) in self._openers
+        return len(self._words) >= self.policy.opener_words and plain(word.text) in _openers(self.language)
 
     def _ends_after(self, word: Word) -> bool:
         """Whether `word` is the last of its segment, whatever comes next."""
@@ -128,7 +133,7 @@ class Segmenter:
         return len(self._words) >= self.policy.most_words
 
     def _is_number(self, word: str) -> bool:
-        table = number_words(self._language)
+        table = number_words(self.language)
         return bool(_DIGIT.search(word)) or (table is not None and plain(word) in table)
 
     def _cut(self) -> TextSegment:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from appliance.engines.protocols import (
+    AUTO,
     EngineError,
     Hypothesis,
     StreamContext,
@@ -15,6 +16,7 @@ from appliance.engines.protocols import (
 )
 from appliance.speech.endpointing import WINDOW_MS, EndpointPolicy, Utterance
 from appliance.speech.hallucination import Evidence, believed
+from appliance.speech.language_choice import LanguageChoice
 from appliance.speech.stable_prefix import AgreementPolicy, StableWords
 from appliance.stages.listening import Listener
 from appliance.stages.sound import Sound
@@ -25,9 +27,13 @@ TAIL_SAMPLES = SAMPLE_RATE_HZ * 160 // 1000  # silence after speech that its rec
 
 @dataclass(frozen=True, slots=True)
 class StreamPolicy:
-    """When speech is decoded, and what of it is believed. `step_ms` None: only in pauses, and nothing is told early."""
+    """When speech is decoded, and what of it is believed. `step_ms` None: only in pauses, and nothing is told early.
+
+    `languages`: those that a leg may speak whose language is to be found out, the likeliest first.
+    """
 
     step_ms: int | None = 500
+    languages: tuple[str, ...] = ()
     endpoint: EndpointPolicy = field(default_factory=EndpointPolicy)
     agreement: AgreementPolicy = field(default_factory=AgreementPolicy)
 
@@ -50,6 +56,7 @@ class Decode:
     end_ns: int
     utterance: Utterance | None  # that it is the end of, if it is
     voiced: int
+    new_voiced_ms: int  # speech that no decode before has looked at
     voiced_share: float
     listener: Listener  # that heard it; after an interruption there is another
 
@@ -66,10 +73,13 @@ class _Saying:
 class LocalStream:
     """A RecognitionStream. Its owner lets it `listen`, decodes what is `due`, and brings the answer: it never waits."""
 
-    def __init__(self, context: StreamContext, language: str, detector: VoiceDetector, policy: StreamPolicy) -> None:
+    def __init__(
+        self, context: StreamContext, language: str | LanguageChoice, detector: VoiceDetector, policy: StreamPolicy
+    ) -> None:
         self.context = context
         self.closed = False
-        self.language = language
+        self.choice = language if isinstance(language, LanguageChoice) else None
+        self._language = language if isinstance(language, str) else language.expected
         self._detector = detector
         self._policy = policy
         self._sound = Sound()
@@ -128,16 +138,18 @@ class LocalStream:
             return self._decode(Urgency.END, over)
         if pause := listener.pause:
             return None if self._is_guessed(pause) else self._decode(Urgency.PAUSE, pause)
-        if self._policy.step_ms is not None and (listener.voiced - self._decoded_voiced) * WINDOW_MS >= step_ms:
+        if self._policy.step_ms is not None and self._new_voiced_ms() >= step_ms:
             return self._decode(Urgency.STEP, None)
         return None
 
     def answer(self, decode: Decode, hypothesis: Hypothesis, decode_ms: float) -> None:
-        """What a window says that was due."""
+        """What a window says that was due, in the language that it turned out to be in."""
         if decode.listener is not self._listener or self._saying is None:
             return  # the sound was interrupted meanwhile
         words = _timed(decode, hypothesis)
         self._decoded_voiced = decode.voiced
+        if decode.window.language != AUTO:
+            self._language = decode.window.language
         if decode.urgency is Urgency.END:
             self._finish(words, decode_ms)
             return
@@ -176,6 +188,9 @@ class LocalStream:
     def _window_start(self) -> int:
         return self._sound.sample_at(self._stable.window_start_ns)
 
+    def _new_voiced_ms(self) -> int:
+        return (self._listener.voiced - self._decoded_voiced) * WINDOW_MS
+
     def _is_guessed(self, utterance: Utterance) -> bool:
         return self._guess is not None and self._guess[0] == utterance.end
 
@@ -186,11 +201,12 @@ class LocalStream:
         tail = 0 if utterance is None else TAIL_SAMPLES
         return Decode(
             urgency,
-            Window(sound.samples(start, end + tail), self.language, self._stable.prompt()),
+            Window(sound.samples(start, end + tail), self._language, self._stable.prompt()),
             sound.time_ns(start),
             sound.time_ns(end),
             utterance,
             listener.voiced,
+            self._new_voiced_ms(),
             listener.voiced_share(start, end),
             listener,
         )
@@ -229,7 +245,7 @@ class LocalStream:
                 saying.seq_num,
                 saying.revision,
                 final,
-                self.language,
+                self._language,
                 tuple(saying.words),
                 decode_ms=decode_ms,
             )

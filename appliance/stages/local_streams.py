@@ -1,11 +1,12 @@
 """A recognizer of ours as a StreamingRecognizer: legs that are due are decoded in a batch, beside the main loop."""
 
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from time import perf_counter
 
 from appliance.config import EnginesConfig
 from appliance.engines.protocols import (
+    AUTO,
     BatchRecognizer,
     EngineError,
     EngineRefused,
@@ -14,9 +15,11 @@ from appliance.engines.protocols import (
     VoiceDetector,
     covers,
 )
+from appliance.engines.registry import EVERY_OTHER
 from appliance.speech.decode_pace import DecodePace
 from appliance.speech.endpointing import EndpointPolicy
-from appliance.stages.local_stream import Decode, LocalStream, StreamPolicy
+from appliance.speech.language_choice import LanguageChoice
+from appliance.stages.local_stream import Decode, LocalStream, StreamPolicy, Urgency
 
 STUCK_S = 3.0  # a batch that takes longer is waited for, where the watchdog sees it
 NEVER_MS = 3_600_000
@@ -27,12 +30,13 @@ Batch = list[tuple[LocalStream, Decode]]
 
 
 def stream_policy(engines: EnginesConfig) -> StreamPolicy:
-    """As the configuration has it."""
+    """As the configuration has it: a language that nobody can answer in is not waited for."""
+    languages = tuple(language for language in engines.synthesizers if language != EVERY_OTHER)
     if not engines.simultaneous:
-        return StreamPolicy(None, EndpointPolicy(hang_ms=engines.endpoint_ms))
+        return StreamPolicy(None, languages, EndpointPolicy(hang_ms=engines.endpoint_ms))
     pause_ms = min(LONGEST_PAUSE_MS, engines.endpoint_ms // 2)
     endpoint = EndpointPolicy(engines.endpoint_ms, pause_ms, longest_ms=LONGEST_SPEECH_MS)
-    return StreamPolicy(engines.step_ms, endpoint)
+    return StreamPolicy(engines.step_ms, languages, endpoint)
 
 
 class LocalStreams:
@@ -47,16 +51,18 @@ class LocalStreams:
         self._pace = DecodePace(NEVER_MS if policy.step_ms is None else policy.step_ms)
         self._thread = ThreadPoolExecutor(1, "decoder")
         self._batch: Batch = []
-        self._answer: Future[tuple[list[Hypothesis], float]] | None = None
+        self._answer: Future[tuple[list[Decode], list[Hypothesis], float]] | None = None
         self._since_s = 0.0
 
     def warm(self) -> None:
         self._recognizer.warm()
 
     def open(self, context: StreamContext, language: str) -> LocalStream:
-        if not covers(self.languages, language):
+        known = language == AUTO or covers(self.languages, language)
+        if not known:
             raise EngineRefused(f'this recognizer does not know the language "{language}"')
-        stream = LocalStream(context, language, self._detector, self._policy)
+        spoken = self._choice() if language == AUTO else language
+        stream = LocalStream(context, spoken, self._detector, self._policy)
         self._streams.append(stream)
         return stream
 
@@ -73,6 +79,12 @@ class LocalStreams:
             stream.close()
         self._thread.shutdown(cancel_futures=True)
 
+    def _choice(self) -> LanguageChoice:
+        candidates = tuple(each for each in self._policy.languages if covers(self.languages, each))
+        if not candidates:
+            raise EngineRefused("this recognizer knows none of the languages that can be spoken")
+        return LanguageChoice(candidates, candidates[0])
+
     def _most_urgent(self) -> Batch:
         speaking = sum(stream.is_speaking for stream in self._streams)
         step_ms = self._pace.step_ms(-(-speaking // self._recognizer.most_windows))
@@ -84,12 +96,28 @@ class LocalStreams:
         if batch:
             self._batch = batch
             self._since_s = perf_counter()
-            self._answer = self._thread.submit(self._decoded, [decode for _, decode in batch])
+            self._answer = self._thread.submit(self._decoded, batch)
 
-    def _decoded(self, due: Sequence[Decode]) -> tuple[list[Hypothesis], float]:
+    def _decoded(self, batch: Batch) -> tuple[list[Decode], list[Hypothesis], float]:
+        """What each window says; nothing yet where its language has to be known first."""
         began_s = perf_counter()
-        hypotheses = self._recognizer.decode([decode.window for decode in due])
-        return hypotheses, 1000 * (perf_counter() - began_s)
+        decodes = [self._in_its_language(decode, stream.choice) for stream, decode in batch]
+        known = [decode.window for decode in decodes if decode.window.language != AUTO]
+        hypotheses = iter(self._recognizer.decode(known) if known else [])
+        nothing = Hypothesis((), 0.0, 0.0)
+        answers = [nothing if decode.window.language == AUTO else next(hypotheses) for decode in decodes]
+        return decodes, answers, 1000 * (perf_counter() - began_s)
+
+    def _in_its_language(self, decode: Decode, choice: LanguageChoice | None) -> Decode:
+        """The same with the language it seems to be in. In mid-speech, only a first choice is worth the time."""
+        if choice is None or (choice.language is not None and decode.urgency is Urgency.STEP):
+            return decode
+        probabilities = self._recognizer.language_probabilities(decode.window.samples)
+        language = choice.push(probabilities, decode.new_voiced_ms)
+        if language is None:
+            shares = choice.shares
+            language = AUTO if decode.urgency is Urgency.STEP else max(shares, key=shares.__getitem__)
+        return replace(decode, window=replace(decode.window, language=language))
 
     def _collect(self) -> None:
         """Bring the streams their answers, if there are any."""
@@ -97,11 +125,11 @@ class LocalStreams:
             return
         answer, self._answer = self._answer, None
         try:
-            hypotheses, decode_ms = answer.result()
+            decodes, hypotheses, decode_ms = answer.result()
         except EngineError as error:
             for stream, decode in self._batch:
                 stream.fail(decode, error)
             return
         self._pace.spent(decode_ms)
-        for (stream, decode), hypothesis in zip(self._batch, hypotheses, strict=True):
+        for (stream, _), decode, hypothesis in zip(self._batch, decodes, hypotheses, strict=True):
             stream.answer(decode, hypothesis, decode_ms)

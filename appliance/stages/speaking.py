@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from appliance.clock import now_ns
-from appliance.engines.protocols import EngineError, Samples, Synthesizer
+from appliance.engines.protocols import AUTO, EngineError, Samples, Synthesizer
 from appliance.engines.registry import for_language
 from appliance.frames.messages import JournalEntry, Spoken, Translation
 from appliance.media.resample import resample
@@ -152,6 +152,7 @@ class Speaker:
         """Whether the call it was said in is still up, and the lane still goes from its leg into this language."""
         roster, source = self._context.roster(), translation.source
         return any((leg.place, leg.call) == (source.leg, source.call) for leg in roster.legs) and any(
-            (lane.place, lane.leg, lane.target_language) == (translation.lane, source.leg, translation.target_language)
+            (lane.place, lane.leg) == (translation.lane, source.leg)
+            and lane.target_language in (translation.target_language, AUTO)
             for lane in roster.lanes
         )

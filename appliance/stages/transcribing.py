@@ -58,9 +58,9 @@ class Transcriber:
         self._needed_from = self._stream.needed_from  # before `take`: it may move on at any time
         for transcript in self._taken():
             for segment in self._segments_of(transcript):
-                yield self._message(segment, transcript.language, transcript.decode_ms)
+                yield self._message(segment, transcript.decode_ms)
         for segment in self._segmenter.wait(self._newest[1]):
-            yield self._message(segment, self.leg.language, 0.0)
+            yield self._message(segment, 0.0)
 
     def settle(self) -> None:
         """The segments given out are safe with the next process: a restart need not recognise them again."""
@@ -104,6 +104,7 @@ class Transcriber:
 
     def _segments_of(self, transcript: Transcript) -> list[TextSegment]:
         words = self._words.push(transcript)
+        self._segmenter.language = transcript.language
         segments = self._segmenter.push(words)
         self._told_to_ns = words[-1].end_ns if words else self._told_to_ns
         if transcript.final:
@@ -112,7 +113,7 @@ class Transcriber:
             segments += self._segmenter.finish()
         return segments
 
-    def _message(self, segment: TextSegment, language: str, asr_ms: float) -> Segment:
+    def _message(self, segment: TextSegment, asr_ms: float) -> Segment:
         return Segment(
             leg=self.leg.place,
             call=self.leg.call,
@@ -121,7 +122,7 @@ class Transcriber:
             final=not segment.partial,
             start_ns=segment.start_ns,
             end_ns=segment.end_ns,
-            language=language,
+            language=self._segmenter.language,
             text=segment.text,
             asr_ms=asr_ms,
         )

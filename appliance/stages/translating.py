@@ -7,11 +7,13 @@ from time import perf_counter
 
 import msgspec
 
+from appliance.engines.registry import EVERY_OTHER
 from appliance.frames.messages import Segment, Translation
 from appliance.frames.roster import Lane, Leg
 from appliance.speech.open_end import closed_part
 from appliance.speech.stable_prefix import StableTranslation
 from appliance.stages.asking import Questions
+from appliance.stages.own_languages import OwnLanguages, same_language
 from appliance.stages.revisions import is_news
 from appliance.supervision.context import Context
 
@@ -23,6 +25,7 @@ class _Growing:
     """The translation of the newest segment in one lane, as far as it has been told."""
 
     segment: Segment
+    target: str
     stable: StableTranslation = field(default_factory=StableTranslation)
     asked: str = ""  # the text that was last translated …
     answer: str = ""  # … and its translation
@@ -38,6 +41,7 @@ class Interpretation:
     def __init__(self, context: Context, questions: Questions, told: Iterable[Translation] = ()) -> None:
         self._context = context
         self._questions = questions
+        self._languages = OwnLanguages([each for each in context.config.engines.synthesizers if each != EVERY_OTHER])
         self._growing: dict[int, _Growing] = {}  # by lane
         self._past: dict[tuple[int, int], deque[str]] = {}  # by leg and call
         for translation in told:
@@ -50,6 +54,7 @@ class Interpretation:
         if leg is None:  # a new call may have taken its place
             self._context.vitals.add("dropped_messages")
             return
+        self._languages.hear(segment, leg)
         for lane in roster.lanes:
             if lane.leg == segment.leg:
                 yield from self._for_lane(segment, leg, lane)
@@ -67,14 +72,14 @@ class Interpretation:
                 yield from self._translated(_given_up(growing.segment), leg, lane, growing)
             growing = None
         if growing is None:
-            growing = self._growing[lane.place] = _Growing(segment)
+            growing = self._growing[lane.place] = _Growing(segment, self._languages.target(lane, leg, segment))
         yield from self._translated(segment, leg, lane, growing)
 
     def _translated(self, segment: Segment, leg: Leg, lane: Lane, growing: _Growing) -> Iterator[Translation]:
         """One translation, or none where a revision adds nothing yet."""
         began_s = perf_counter()
         growing.segment = segment
-        text = self._added(segment, leg, lane, growing)
+        text = self._added(segment, leg, growing)
         if text or segment.final:
             yield Translation(
                 lane=lane.place,
@@ -82,15 +87,15 @@ class Interpretation:
                 revision=segment.revision,
                 final=segment.final,
                 source=segment,
-                target_language=lane.target_language,
+                target_language=growing.target,
                 text=text,
                 mt_ms=1000 * (perf_counter() - began_s),
             )
 
-    def _added(self, segment: Segment, leg: Leg, lane: Lane, growing: _Growing) -> str:
+    def _added(self, segment: Segment, leg: Leg, growing: _Growing) -> str:
         """What can be told now that has not been told before."""
-        target = lane.target_language
-        if _same_language(segment.language, target):
+        target = growing.target
+        if same_language(segment.language, target):
             return growing.stable.finish(segment.text)
         text = segment.text
         if not segment.final:
@@ -119,7 +124,7 @@ class Interpretation:
     def _recall(self, translation: Translation) -> None:
         growing = self._growing.get(translation.lane)
         if growing is None or growing.segment.seq_num != translation.seq_num:
-            growing = self._growing[translation.lane] = _Growing(translation.source)
+            growing = self._growing[translation.lane] = _Growing(translation.source, translation.target_language)
         growing.segment = translation.source
         growing.stable.committed += translation.text.split()
 
@@ -127,7 +132,3 @@ class Interpretation:
 def _given_up(segment: Segment) -> Segment:
     """A segment of which no more will come, ended as it is."""
     return msgspec.structs.replace(segment, revision=segment.revision + 1, final=True)
-
-
-def _same_language(source: str, target: str) -> bool:
-    return source.partition("-")[0] == target.partition("-")[0]

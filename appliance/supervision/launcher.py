@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
+from appliance.config import worker_environment
 from appliance.supervision.process_table import Process
 
 TABLE = "appliance.supervision.process_table"
@@ -64,6 +65,7 @@ class Launcher:
                 stdin=stdin,
                 stdout=write_end,
                 stderr=write_end,
+                env=worker_environment(),
                 pass_fds=[self._sockets[name].fileno() for name in process.owns_sockets],
                 start_new_session=True,  # Ctrl-C in the terminal is for the watchdog, which stops workers in order
             )
