@@ -42,8 +42,12 @@ def test_a_segment_is_one_row_with_all_that_its_revisions_added() -> None:
     [row] = utterances(WHOLE, call_start_ns=0)
     assert row.text == "the old house on the hill is for sale"
     assert row.translation == "a velha casa na colina"
-    assert (row.speech_start_ms, row.speech_end_ms, row.first_audio_ms) == (1000, 1800, 2500)
-    assert (row.chain_latency_ms, row.tts_first_ms) == (700, 90)
+    assert (row.speech_start_ms, row.speech_end_ms, row.first_audio_ms) == (
+        1000,
+        3000,
+        2500,
+    )  # it began while the person spoke
+    assert (row.chain_latency_ms, row.lag_ms, row.tts_first_ms) == (-500, 700, 90)
 
 
 def test_rows_are_in_the_order_of_speech_and_say_how_far_they_got() -> None:
@@ -52,7 +56,7 @@ def test_rows_are_in_the_order_of_speech_and_say_how_far_they_got() -> None:
     rows = utterances([later, *WHOLE, early], call_start_ns=0)
     assert [row.translation for row in rows] == ["hi", "adeus", "a velha casa na colina"]
     assert [row.first_audio_ms for row in rows] == [None, None, 2500]
-    assert rows[1].speech_end_ms == 2000  # of the segment, while no clause of it was heard
+    assert rows[1].speech_end_ms == 2000
 
 
 def test_what_a_restarted_process_gives_out_again_changes_nothing() -> None:

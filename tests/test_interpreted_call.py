@@ -49,7 +49,8 @@ def test_everything_said_was_interpreted_and_no_frame_dropped(demo: tuple[dict, 
     assert languages.count(("en", "pt-br")) >= len(PROMPTS)
     assert languages.count(("pt-br", "en")) >= len(SENTENCES)
     for each in report["utterances"]:
-        assert each["speech_end_ms"] < each["first_audio_ms"]
+        assert each["speech_start_ms"] < each["first_audio_ms"]
+        assert each["lag_ms"] > 0
         assert each["chain_latency_ms"] == pytest.approx(each["first_audio_ms"] - each["speech_end_ms"], abs=1)
 
 

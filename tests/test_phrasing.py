@@ -34,18 +34,18 @@ def test_a_clause_of_a_finished_segment_is_as_long_as_the_backlog_covers(text, b
         ("a invenção da arte", 0, "a invenção da arte"),  # silence is worse than a small clause
         ("a invenção da arte", 1_400, ""),  # there is time to wait for its end
         ("a invenção, portanto,", 1_400, "a invenção, portanto,"),  # that is an end
-        ("a invenção da", 0, "a invenção"),  # what belongs to the next word waits for it
-        ("a da", 0, "a"),  # … but not everything does
+        ("a grande invenção da", 0, "a grande invenção"),  # what belongs to the next word waits for it
     ],
 )
 def test_a_growing_segment_waits_for_more_words_only_while_something_is_heard(text, backlog_ms, clause):
     assert spoken(text, backlog_ms=backlog_ms) == clause
 
 
-def test_a_single_word_waits_for_company_but_not_long():
-    assert spoken("portanto") == ""
-    assert spoken("portanto", waited_ms=500) == "portanto"
-    assert spoken("portanto", closed=True) == "portanto"
+@pytest.mark.parametrize(("text", "spoken_then"), [("portanto", "portanto"), ("a da", "a"), ("é agora", "é agora")])
+def test_a_fragment_waits_for_company_but_not_long(text, spoken_then):
+    assert spoken(text) == ""
+    assert spoken(text, waited_ms=500) == spoken_then
+    assert spoken(text, closed=True) == text
 
 
 def test_a_lane_far_behind_joins_small_phrases():

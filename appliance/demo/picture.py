@@ -100,9 +100,9 @@ def _axes(axes: Axes, phone: Phone, last_s: float) -> Axes:
 
 def _arrow(figure: Figure, rows: dict[str, _Row], utterance: Utterance) -> None:
     source, target = rows[utterance.source_language], rows[utterance.target_language]
-    if utterance.first_audio_ms is None:
+    if utterance.first_audio_ms is None or utterance.lag_ms is None:
         return
-    start_s, end_s = utterance.speech_end_ms / 1000, utterance.first_audio_ms / 1000
+    start_s, end_s = (utterance.first_audio_ms - utterance.lag_ms) / 1000, utterance.first_audio_ms / 1000
     figure.add_artist(
         ConnectionPatch(
             (start_s, -0.6 * source.side), (end_s, -0.6 * target.side), source.axes.transData, target.axes.transData,
@@ -117,6 +117,6 @@ def _labels(rows: dict[str, _Row], utterances: Sequence[Utterance]) -> Iterator[
         start_s = utterance.speech_start_ms / 1000
         yield start_s, rows[utterance.source_language], shorten(utterance.text, 48)
         if utterance.first_audio_ms is not None:
-            first_s, latency_s = utterance.first_audio_ms / 1000, (utterance.chain_latency_ms or 0) / 1000
-            text = f"{shorten(utterance.translation, 44)}  (+{latency_s:.2f} s)"
+            first_s, lag_s = utterance.first_audio_ms / 1000, (utterance.lag_ms or 0) / 1000
+            text = f"{shorten(utterance.translation, 44)}  (+{lag_s:.2f} s)"
             yield first_s, rows[utterance.target_language], text

@@ -1,6 +1,6 @@
 """The report of a call: what each person said, what the other heard of it, and how long every stage took."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import quantiles
 
@@ -15,9 +15,10 @@ from appliance.units import NS_PER_MS
 class Utterance(msgspec.Struct, frozen=True):
     """One segment in one lane; `…_ms` instants count from the start of the call. None: it never got that far.
 
-    A segment is spoken clause by clause while its speaker goes on: `speech_end_ms` is the end of what the first clause
-    translates, and `tts_first_ms`, `first_audio_ms` and `chain_latency_ms` are those of that clause; `asr_ms` and
-    `mt_ms` are of the newest revision.
+    A segment is spoken clause by clause while its speaker goes on. `chain_latency_ms` is from the segment's end to the
+    first sample of its translation, negative where that was heard while the person still spoke; `lag_ms` is from the
+    end of what the first clause translates. `tts_first_ms` and `first_audio_ms` are of that clause, `asr_ms` and
+    `mt_ms` of the newest revision.
     """
 
     leg: int
@@ -32,6 +33,7 @@ class Utterance(msgspec.Struct, frozen=True):
     tts_first_ms: float | None = None
     first_audio_ms: float | None = None
     chain_latency_ms: float | None = None
+    lag_ms: float | None = None
     heard_text: str = ""  # what the other phone received, transcribed
 
 
@@ -58,6 +60,7 @@ class CallReport(msgspec.Struct, frozen=True):
     utterances: list[Utterance]
     chain_latency_ms: Percentiles
     chain_latency_by_lane_ms: dict[str, Percentiles]
+    lag_by_lane_ms: dict[str, Percentiles]
     frames: FrameCounts
     heard: dict[str, str]  # leg (its language) → WAV of what its phone received
     heard_share: dict[str, float]  # leg → part of the words of its translations that a transcript of that WAV has
@@ -82,7 +85,6 @@ def utterances(entries: Iterable[JournalEntry], call_start_ns: int) -> list[Utte
 def _utterance(account: Account, call_start_ns: int) -> Utterance:
     source, newest = account.source, account.newest
     spoken, first = account.spoken.get(0), account.first_audio.get(0)
-    end_ns = first.sent_ns - first.chain_ns if first else source.end_ns
     return Utterance(
         leg=source.leg,
         source_language=source.language,
@@ -90,12 +92,13 @@ def _utterance(account: Account, call_start_ns: int) -> Utterance:
         text=source.text,
         translation=account.text,
         speech_start_ms=_since_ms(source.start_ns, call_start_ns),
-        speech_end_ms=_since_ms(end_ns, call_start_ns),
+        speech_end_ms=_since_ms(source.end_ns, call_start_ns),
         asr_ms=round(source.asr_ms, 1),
         mt_ms=round(newest.mt_ms, 1),
         tts_first_ms=round(spoken.tts_first_ms, 1) if spoken else None,
         first_audio_ms=_since_ms(first.sent_ns, call_start_ns) if first else None,
-        chain_latency_ms=round(first.chain_ns / NS_PER_MS, 1) if first else None,
+        chain_latency_ms=_since_ms(first.sent_ns, source.end_ns) if first else None,
+        lag_ms=round(first.chain_ns / NS_PER_MS, 1) if first else None,
     )
 
 
@@ -103,12 +106,12 @@ def _since_ms(instant_ns: int, start_ns: int) -> float:
     return round((instant_ns - start_ns) / NS_PER_MS, 1)
 
 
-def latency_by_lane(spoken: Iterable[Utterance]) -> dict[str, Percentiles]:
-    """Chain latency per direction, "en → pt-br"."""
+def by_lane(spoken: Iterable[Utterance], figure: Callable[[Utterance], float | None]) -> dict[str, Percentiles]:
+    """A figure of all utterances per direction, "en → pt-br"."""
     lanes: dict[str, list[float | None]] = {}
     for utterance in spoken:
         lane = f"{utterance.source_language} → {utterance.target_language}"
-        lanes.setdefault(lane, []).append(utterance.chain_latency_ms)
+        lanes.setdefault(lane, []).append(figure(utterance))
     return {lane: percentiles(values) for lane, values in lanes.items()}
 
 

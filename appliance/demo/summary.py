@@ -12,15 +12,16 @@ from appliance.demo.report import CallReport, Utterance
 def show(report: CallReport, out: Path, console: Console) -> None:
     """Print the report for a person; times in ms."""
     table = Table("", "what was said, translated, and heard by the other phone", box=SIMPLE, title_justify="left")
-    for stage in ("asr", "mt", "tts", "first audio"):
+    for stage in ("asr", "mt", "tts", "lag"):
         table.add_column(f"{stage} ms", justify="right")
     for utterance in report.utterances:
         _add(table, utterance)
     console.print(table)
     for lane, latency in report.chain_latency_by_lane_ms.items():
-        share = report.heard_share.get(lane.rpartition(" ")[2], 0.0)
+        share, lag = report.heard_share.get(lane.rpartition(" ")[2], 0.0), report.lag_by_lane_ms[lane]
         console.print(
-            f"{lane}: chain latency p50 {latency.p50} ms, p95 {latency.p95} ms; {share:.0%} of the words heard"
+            f"{lane}: first sound {latency.p50} ms after a sentence's end, and {lag.p50} ms after what it "
+            f"translates (medians); {share:.0%} of the words heard"
         )
     frames = report.frames
     console.print(f"frames: {frames.uplink} up, {frames.downlink} down, {frames.dropped} dropped")
@@ -30,7 +31,7 @@ def show(report: CallReport, out: Path, console: Console) -> None:
 
 
 def _add(table: Table, utterance: Utterance) -> None:
-    times = (utterance.asr_ms, utterance.mt_ms, utterance.tts_first_ms, utterance.chain_latency_ms)
+    times = (utterance.asr_ms, utterance.mt_ms, utterance.tts_first_ms, utterance.lag_ms)
     table.add_row(
         utterance.source_language, utterance.text, *("–" if time is None else f"{time:.0f}" for time in times)
     )

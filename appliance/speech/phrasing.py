@@ -14,7 +14,9 @@ class PhrasingPolicy:
 
     # What has to be left to hear when the clause is ready: other lanes take turns, and a voice is not always as quick.
     margin_ms: int = 300
-    company_ms: int = 400  # so long a single word waits for a second one, although the lane is silent
+    # Less than this waits for company, so long, although the lane is silent: heard alone, "to the" or "é" is no speech.
+    fragment_chars: int = 12
+    company_ms: int = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,10 @@ def words_to_speak(waiting: Waiting, voice: Voice, policy: PhrasingPolicy = Phra
         return 0
     while count > 1 and leans_on_next(words[count - 1], voice.language):
         count -= 1
-    return count
+    is_fragment = len(" ".join(words[:count])) < policy.fragment_chars
+    return 0 if is_fragment and waiting.waited_ms < policy.company_ms else count
 
 
 def _can_wait(waiting: Waiting, voice: Voice, policy: PhrasingPolicy) -> bool:
-    if len(waiting.words) == 1 and waiting.waited_ms < policy.company_ms:
-        return True
     ready_ms = synthesis_ms(len(" ".join(waiting.words)), voice.cost)
     return waiting.backlog_ms > ready_ms + policy.margin_ms

@@ -9,7 +9,7 @@ from appliance.units import FRAME_BYTES, FRAME_MS
 
 # A clause that begins so long after what it translates is on time: recognition and voice need that. So is all that
 # waits behind it then: a sentence that was made in one go is long, and no backlog.
-ORDINARY_MS = 1_000
+ORDINARY_MS = 1_500
 
 
 class LaneOut:
