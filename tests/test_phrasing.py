@@ -48,6 +48,10 @@ def test_a_fragment_waits_for_company_but_not_long(text, spoken_then):
     assert spoken(text, closed=True) == text
 
 
+def test_a_small_phrase_that_has_ended_waits_for_nobody():
+    assert spoken("cinza, e") == "cinza,"
+
+
 def test_a_lane_far_behind_joins_small_phrases():
     text = "Bom dia, senhora, eu queria uma mesa para hoje à noite."
     assert spoken(text, closed=True) == "Bom dia, senhora,"

@@ -57,8 +57,11 @@ def words_to_speak(waiting: Waiting, voice: Voice, policy: PhrasingPolicy = Phra
         return 0
     while count > 1 and leans_on_next(words[count - 1], voice.language):
         count -= 1
-    is_fragment = len(" ".join(words[:count])) < policy.fragment_chars
-    return 0 if is_fragment and waiting.waited_ms < policy.company_ms else count
+    return 0 if _is_fragment(words[:count], policy) and waiting.waited_ms < policy.company_ms else count
+
+
+def _is_fragment(words: Sequence[str], policy: PhrasingPolicy) -> bool:
+    return len(" ".join(words)) < policy.fragment_chars and not ends_phrase(words[-1])
 
 
 def _can_wait(waiting: Waiting, voice: Voice, policy: PhrasingPolicy) -> bool:
