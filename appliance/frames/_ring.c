@@ -796,12 +796,16 @@ static Py_ssize_t push_run(PyObject *const *writers, PyObject *const *payloads, 
 {
     Py_ssize_t pushed = 0, announced = 0;
     uint64_t sequence;
-    while (pushed < count &&
-           push_payload(&((RingWriterObject *)writers[pushed])->writer, payloads[pushed], meta, &sequence) == 0)
-        if (++pushed - announced == ANNOUNCED_RINGS) {
-            announce_each(writers + announced, pushed - announced);
-            announced = pushed;
+    for (; pushed < count; pushed++) {
+        if (pushed + RINGS_AHEAD < count)
+            writer_expect(&((RingWriterObject *)writers[pushed + RINGS_AHEAD])->writer);
+        if (push_payload(&((RingWriterObject *)writers[pushed])->writer, payloads[pushed], meta, &sequence) < 0)
+            break;
+        if (pushed + 1 - announced == ANNOUNCED_RINGS) {
+            announce_each(writers + announced, pushed + 1 - announced);
+            announced = pushed + 1;
         }
+    }
     announce_each(writers + announced, pushed - announced);
     return pushed;
 }
@@ -849,6 +853,8 @@ static Py_ssize_t take_ready(RingReaderObject **readers, Py_ssize_t rings, struc
     collect_due(readers, rings, room);
     for (Py_ssize_t i = 0; i < rings; i++) {
         struct ring_reader *reader = &readers[i]->reader;
+        if (i + RINGS_AHEAD < rings && readers[i + RINGS_AHEAD]->due)
+            reader_expect(&readers[i + RINGS_AHEAD]->reader);
         if (!readers[i]->due)
             continue;
         for (; taken < room && reader_take(reader, &frames[taken]); taken++)

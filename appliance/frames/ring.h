@@ -98,11 +98,27 @@ struct frame {
     uint8_t payload[FRAME_BYTES];
 };
 
+/* ---- cold memory ---- */
+
+/* A tick goes through all rings, and each has moved on to a slot that no cache has seen for a lap: fetch the slots of
+ * the rings to come while this one is copied. `intent` 1 is for writing, 0 for reading. */
+#define slot_fetch(at, intent)                                                                                        \
+    for (size_t line = 0; line < sizeof(struct slot); line += CACHE_LINE)                                             \
+    __builtin_prefetch((const uint8_t *)(at) + line, intent)
+
+#define RINGS_AHEAD 2
+
 /* ---- writing ---- */
 
 static inline uint64_t writer_head(const struct ring_writer *writer)
 {
     return writer->head;
+}
+
+/* Have the slot of the next frame in the cache soon. */
+static inline void writer_expect(const struct ring_writer *writer)
+{
+    slot_fetch(&writer->slots[writer->head & writer->mask], 1);
 }
 
 /* Take the slot of frame `sequence` for writing. Fill in its payload and metadata, then slot_close it. */
@@ -205,6 +221,13 @@ static inline void counter_add(_Atomic uint64_t *counter, uint64_t amount)
 {
     uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
     atomic_store_explicit(counter, value + amount, memory_order_relaxed);
+}
+
+/* Have the next frame in the cache soon. */
+static inline void reader_expect(const struct ring_reader *reader)
+{
+    __builtin_prefetch((const void *)&reader->ring->head);
+    slot_fetch(&reader->slots[reader->position & reader->mask], 0);
 }
 
 /* Copy frame `sequence` out of its slot. False: it has been, or is being, overwritten; `frame` is then rubbish. */
