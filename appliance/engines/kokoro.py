@@ -77,8 +77,8 @@ class Kokoro:
 def _phonemizer(session: onnxruntime.InferenceSession) -> PiperVoice:
     """Piper's way to espeak-ng, of which there is one in a process.
 
-    A phonemizer of our own would initialise espeak-ng once more. That frees the phoneme tables, and espeak-ng goes on
-    with the freed ones where the next voice has the same table as the last (espeak-ng 1.52, SelectPhonemeTable).
+    A phonemizer of our own would initialise espeak-ng once more. That frees the phoneme tables, and espeak-ng 1.52
+    goes on reading the freed ones: seen in a core dump, and with freed memory filled.
     """
     return PiperVoice(
         session,

@@ -50,14 +50,7 @@ def application(observer: Observer, is_closing: Callable[[], bool]) -> Starlette
         return HTMLResponse(page, headers=PAGE_HEADERS)
 
     async def show_state(_request: Request) -> Response:
-        state = PageState(
-            missing=observer.missing(),
-            report=observer.report(),
-            legs_unheard=observer.legs_unheard,
-            lanes_unspoken=observer.lanes_unspoken,
-            snapshot=observer.snapshot(),
-        )
-        return _json(state)
+        return _json(_page_state(observer))
 
     async def show_metrics(_request: Request) -> Response:
         return Response(metrics.exposition(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
@@ -96,16 +89,28 @@ def application(observer: Observer, is_closing: Callable[[], bool]) -> Starlette
         known = ", ".join(routes)
         return PlainTextResponse(f"there is no {request.url.path} here; there are {known}\n", status_code=404)
 
-    async def refused(_request: Request, error: Exception) -> Response:
-        return PlainTextResponse(f"{error}\n", status_code=400)
-
-    async def failed(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return PlainTextResponse(f"{error.detail}\n", status_code=error.status_code, headers=error.headers)
-
     return Starlette(
         routes=[Route(path, endpoint, methods=["GET"]) for path, endpoint in routes.items()],
-        exception_handlers={404: not_found, BadQueryError: refused, HTTPException: failed},
+        exception_handlers={404: not_found, BadQueryError: _refused, HTTPException: _failed},
+    )
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"{error}\n", status_code=400)
+
+
+async def _failed(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(f"{error.detail}\n", status_code=error.status_code, headers=error.headers)
+
+
+def _page_state(observer: Observer) -> PageState:
+    return PageState(
+        missing=observer.missing(),
+        report=observer.report(),
+        legs_unheard=observer.legs_unheard,
+        lanes_unspoken=observer.lanes_unspoken,
+        snapshot=observer.snapshot(),
     )
 
 
