@@ -268,13 +268,14 @@ def test_each_call_of_a_place_begins_a_new_stream(wire):
     wire.arrive(packet(0), packet(1))
     uplink.receive()
     uplink.poll(0)
+    first = reader.pop_many(9)
     uplink.follow(Roster())
     wire.arrive(packet(2))
     uplink.receive()
     uplink.follow(Roster(legs=(Leg(0, 2, "room", "en", Address(*wire.phone.getsockname())),)))
     wire.arrive(packet(3))
     uplink.receive()
-    assert [(frame.timestamp // FRAME_SAMPLES, frame.flags) for frame in reader.pop_many(9)] == [
+    assert [(frame.timestamp // FRAME_SAMPLES, frame.flags) for frame in first + reader.pop_many(9)] == [
         (0, _ring.DISCONTINUITY),
         (1, 0),
         (3, _ring.DISCONTINUITY),
@@ -291,6 +292,30 @@ def test_what_asterisk_says_to_a_booth_is_no_strangers(wire):
         wire.stranger.sendto(packet(0), wire.media.getsockname())
         uplink.receive()
         assert counts["strangers"] == strangers
+
+
+def test_a_new_call_lines_its_ring_up_by_the_clock_and_a_new_process_does_not():
+    memory = mmap.mmap(-1, _ring.ring_bytes(SLOTS))
+    _ring.format_ring(memory, 0, SLOTS)
+    writer, reader = RingWriter(memory, 0), RingReader(memory, 0)
+    writer.push(b"before the restart")
+    with udp() as media, udp() as phone:
+
+        def arrive(call: int, number: int) -> None:
+            uplink.follow(Roster(legs=(Leg(0, call, "room", "en", Address(*phone.getsockname())),)))
+            phone.sendto(packet(number), media.getsockname())
+            uplink.receive()
+            uplink.poll(clock.now_ns() + NS_PER_S)
+
+        uplink = Uplink(media.fileno(), [writer], 1, 3, Counter(), lambda _: None)
+        arrive(call=1, number=0)
+        assert [frame.payload[:6] for frame in reader.pop_many(9)] == [b"before", bytes(6)]
+        arrive(call=2, number=7)
+    frame = reader.pop()
+    slots = memory[-SLOTS * _ring.SLOT_BYTES :]
+    at = frame.capture_ns // FRAME_NS % SLOTS * _ring.SLOT_BYTES + 64
+    assert frame.timestamp == 7 * FRAME_SAMPLES
+    assert slots[at : at + len(frame.payload)] == frame.payload
 
 
 def test_garbage_is_told_once_per_reason():

@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from appliance.frames._ring import RING_HEADER_BYTES, SLOT_BYTES
 from appliance.frames.layout import VERSION, Layout, places
 from appliance.frames.memory import Memory, MemoryRefused
 from appliance.frames.ring import FRAME_RECORD, RingReader, RingWriter, pop_ready, push_each
@@ -69,6 +71,26 @@ def test_everything_has_its_own_place() -> None:
     assert len(set(starts)) == len(starts)
     assert all(offset % 64 == 0 for offset in starts)
     assert len({(place.reader, place.bit) for place in found.rings.values()}) == len(found.rings)
+
+
+def test_no_slot_belongs_to_two_rings() -> None:
+    found = places(Layout(1, 3, 4, PROCESSES))
+    slots = sorted(
+        place.offset + place.slots_at + slot * place.step
+        for place in found.rings.values()
+        for slot in range(place.slots)
+    )
+    assert all(after - before >= SLOT_BYTES for before, after in pairwise(slots))
+    assert slots[0] >= max(place.offset for place in found.rings.values()) + RING_HEADER_BYTES
+    assert slots[-1] + SLOT_BYTES == found.size_bytes
+
+
+def test_what_all_legs_say_at_one_tick_lies_together() -> None:
+    found = places(Layout(1, 3, 4, PROCESSES))
+    legs = [found.rings["uplink", leg] for leg in range(3)]
+    first = [place.offset + place.slots_at for place in legs]
+    assert first == [first[0], first[0] + SLOT_BYTES, first[0] + 2 * SLOT_BYTES]
+    assert {place.step for place in legs} == {3 * SLOT_BYTES}
 
 
 def test_the_segment_and_the_semaphores_are_private_and_have_known_names(memory: Memory) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -123,7 +124,7 @@ def test_it_wants_a_prefill_before_a_clause_and_one_piece_at_a_time_inside():
     wanted = []
     for _ in range(8):
         wanted.append(0)
-        while playout.wants_more:
+        while playout.wanted > 0:
             playout.push(ring.pop(0))
             wanted[-1] += 1
         playout.tick()
@@ -139,7 +140,8 @@ def tone(frames: int) -> np.ndarray:
 
 def pieces_of(samples: np.ndarray, number: int = 1) -> list[Piece]:
     payloads = [part.astype("<i2").tobytes() for part in np.split(samples, len(samples) // FRAME_SAMPLES)]
-    return [piece._replace(payload=data) for piece, data in zip(clause(len(payloads), number), payloads, strict=True)]
+    pieces = zip(clause(len(payloads), number), payloads, strict=True)
+    return [msgspec.structs.replace(piece, payload=data) for piece, data in pieces]
 
 
 def play_out(playout: Playout, ring: list[Piece], speeds: Callable[[int], float]) -> list[Piece | None]:
@@ -147,7 +149,7 @@ def play_out(playout: Playout, ring: list[Piece], speeds: Callable[[int], float]
     heard = []
     while ring or playout.queued:
         playout.speed = speeds(len(heard))
-        while ring and playout.wants_more:
+        while ring and playout.wanted > 0:
             playout.push(ring.pop(0))
         heard.append(playout.tick())
     return heard
@@ -214,7 +216,7 @@ def test_at_whatever_speed_all_clauses_are_heard_in_order(lengths, pace, speeds)
     for tick, count in enumerate([*pace, len(ready), *[0] * 2 * len(ready)]):
         ring, ready = ring + ready[:count], ready[count:]
         playout.speed = speeds[tick // 3 % len(speeds)]
-        while ring and playout.wants_more:
+        while ring and playout.wanted > 0:
             playout.push(ring.pop(0))
         before = playout.queued
         if piece := playout.tick():
@@ -235,12 +237,13 @@ def test_at_whatever_speed_all_clauses_are_heard_in_order(lengths, pace, speeds)
 def test_whatever_the_synthesizers_pace_every_piece_is_played_once_in_order(lengths, pace, prefill_frames):
     """`pace`: how many frames become ready in each tick; the rest comes at the end."""
     ready = [piece for number, frames in enumerate(lengths, start=1) for piece in clause(frames, number)]
-    marked = [piece._replace(payload=np.full(FRAME_SAMPLES, i, "<i2").tobytes()) for i, piece in enumerate(ready, 100)]
+    marks = [np.full(FRAME_SAMPLES, i, "<i2").tobytes() for i in range(100, 100 + len(ready))]
+    marked = [msgspec.structs.replace(piece, payload=mark) for piece, mark in zip(ready, marks, strict=True)]
     playout = Playout(prefill_frames)
     ring, heard = [], []
     for count in [*pace, len(marked), *[0] * 3 * len(marked)]:
         ring, marked = ring + marked[:count], marked[count:]
-        while ring and playout.wants_more:
+        while ring and playout.wanted > 0:
             playout.push(ring.pop(0))
         underruns = playout.underruns
         played = playout.tick()

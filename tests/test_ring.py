@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from numpy.typing import NDArray
 
-from appliance.frames._ring import FRAME_RECORD_BYTES, board_bytes, format_board, format_ring, ring_bytes, ring_state
+from appliance.frames._ring import (
+    FRAME_RECORD_BYTES,
+    SLOT_BYTES,
+    board_bytes,
+    format_board,
+    format_ring,
+    ring_bytes,
+    ring_state,
+)
 from appliance.frames.ring import (
     CONCEALED,
     END,
@@ -154,6 +162,33 @@ def test_a_restarted_reader_resumes_where_the_last_one_committed() -> None:
     assert (resumed.position, resumed.committed, resumed.depth) == (2, 2, 3)
     resumed.commit(4)
     assert RingReader(memory, 0).position == 4
+
+
+def test_rings_lined_up_go_on_from_the_same_slot_and_have_forgotten_what_was_before() -> None:
+    memory = make_ring(first_sequence=5)
+    writer, reader = both_ends(memory)
+    writer.push(b"of another call")
+    writer.line_up(3 * SLOTS + 1)
+    for number in range(3):
+        writer.push(bytes([7 + number]), capture_ns=number)
+    slots = bytes(memory)[-SLOTS * SLOT_BYTES :]
+    assert [slots[slot * SLOT_BYTES + 64] for slot in (1, 2, 3)] == [7, 8, 9]
+    assert payloads(reader.pop_many(9)) == [b"\7", b"\x08", b"\x09"]
+    assert (reader.dropped, reader.torn) == (1, 0)
+    assert writer.read_back(5) is None
+    assert writer.read_back(7) == b"\x08"
+    reader.commit(7)
+    assert ring_state(memory, 0).capture_ns == 1
+
+
+def test_a_restarted_writer_and_reader_find_the_slots_lined_up() -> None:
+    memory = make_ring()
+    writer, reader = both_ends(memory)
+    writer.line_up(6)
+    writer.push(b"one")
+    reader.commit(0)
+    RingWriter(memory, 0).push(b"two")
+    assert payloads(RingReader(memory, 0).pop_many(9)) == [b"one", b"two"]
 
 
 def test_drops_are_counted_over_the_lives_of_the_reader() -> None:
@@ -425,6 +460,8 @@ class RingModel(RuleBasedStateMachine):
         self.position = self.committed = first
         self.generation = 1
         self.dropped = 0
+        self.shift = 0
+        self.slot: dict[int, int] = {}  # whose frame is in it
 
     @property
     def head(self) -> int:
@@ -433,14 +470,14 @@ class RingModel(RuleBasedStateMachine):
     @rule(payload=st.binary(max_size=20), stream=st.integers(0, 2**64 - 1))
     def push(self, payload: bytes, stream: int) -> None:
         assert self.writer.push(payload, stream=stream) == self.head
-        self.pushed.append((self.generation, stream, payload))
+        self.remember((self.generation, stream, payload))
 
     @rule(count=st.integers(1, 32), last=st.integers(1, FRAME_BYTES), stream=st.integers(0, 9))
     def push_many(self, count: int, last: int, stream: int) -> None:
         count = min(count, self.slots)
         parts = [bytes([number]) * FRAME_BYTES for number in range(count - 1)] + [b"z" * last]
         assert self.writer.push_many(b"".join(parts), stream=stream) == self.head
-        self.pushed += [(self.generation, stream, part) for part in parts]
+        self.remember(*((self.generation, stream, part) for part in parts))
 
     @rule(limit=st.integers(0, 40))
     def pop_many(self, limit: int) -> None:
@@ -449,10 +486,24 @@ class RingModel(RuleBasedStateMachine):
             self.dropped += oldest - self.position
             self.position = oldest
         frames = self.reader.pop_many(limit)
-        expected = self.pushed[self.position - self.first :][:limit]
-        assert [(frame.generation, frame.stream, frame.payload) for frame in frames] == expected
-        assert [frame.sequence for frame in frames] == list(range(self.position, self.position + len(expected)))
-        self.position += len(expected)
+        expected = []
+        while len(expected) < limit and self.position < self.head:
+            if self.slot.get((self.position + self.shift) % self.slots) == self.position:
+                expected.append((self.position, *self.pushed[self.position - self.first]))
+            else:
+                self.dropped += 1
+            self.position += 1
+        assert [(frame.sequence, frame.generation, frame.stream, frame.payload) for frame in frames] == expected
+
+    def remember(self, *frames: tuple[int, int, bytes]) -> None:
+        for frame in frames:
+            self.slot[(self.head + self.shift) % self.slots] = self.head
+            self.pushed.append(frame)
+
+    @rule(position=st.integers(0, 2**64 - 1))
+    def line_up(self, position: int) -> None:
+        self.writer.line_up(position)
+        self.shift = (position - self.head) % self.slots
 
     @rule(data=st.data())
     def seek(self, data: st.DataObject) -> None:

@@ -200,19 +200,29 @@ static int hand_up(PyObject *odd, int32_t row, uint64_t arrival_ns, const uint8_
     return failed;
 }
 
+static void find_streams(StreamTable *table, int count, int32_t *row)
+{
+    for (int i = 0; i < count; i++) {
+        const struct sockaddr_in *source = &table->inbox->source[i];
+        find_stream(table, (uint64_t)ntohl(source->sin_addr.s_addr) << 16 | ntohs(source->sin_port), &row[i]);
+    }
+}
+
 static int sort_batch(StreamTable *table, int count, PyObject *odd)
 {
     struct inbox *inbox = table->inbox;
+    int32_t rows[BATCH];
     int64_t wall_ns = clock_ns(CLOCK_REALTIME), now_ns = clock_ns(CLOCK_MONOTONIC);
+    find_streams(table, count, rows);
     for (int i = 0; i < count; i++) {
-        int32_t row;
-        const struct sockaddr_in *source = &inbox->source[i];
-        uint64_t address = (uint64_t)ntohl(source->sin_addr.s_addr) << 16 | ntohs(source->sin_port);
-        struct stream *stream = find_stream(table, address, &row);
-        if (!stream) {
+        int32_t row = rows[i], soon = i + RINGS_AHEAD < count ? rows[i + RINGS_AHEAD] : NO_ROW;
+        if (soon != NO_ROW && table->stream[soon].purpose == HEARD)
+            writer_expect(table->stream[soon].writer);
+        if (row == NO_ROW) {
             table->strangers++;
             continue;
         }
+        struct stream *stream = &table->stream[row];
         if (stream->purpose == IGNORED)
             continue;
         table->packets++;

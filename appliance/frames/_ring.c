@@ -50,11 +50,12 @@ static Py_ssize_t ring_size(uint64_t slots)
 }
 
 /* Do the slots of a ring at `offset` lie behind its header and inside the memory? */
-static bool slots_fit(uint64_t slots, uint64_t slots_at, Py_ssize_t offset, Py_ssize_t length)
+static bool slots_fit(uint64_t slots, uint64_t slots_at, uint64_t step, Py_ssize_t offset, Py_ssize_t length)
 {
     uint64_t room = (uint64_t)(length - offset);
     return slots_at >= sizeof(struct ring) && slots_at % CACHE_LINE == 0 && slots_at <= room &&
-           slots * sizeof(struct slot) <= room - slots_at;
+           step >= sizeof(struct slot) && step % CACHE_LINE == 0 && step <= room / slots &&
+           (slots - 1) * step + sizeof(struct slot) <= room - slots_at;
 }
 
 /* Borrow the formatted ring at `offset`. */
@@ -66,7 +67,7 @@ static struct ring *hold_ring(PyObject *memory, Py_ssize_t offset, Py_buffer *vi
     if (ring->magic != RING_MAGIC)
         PyErr_Format(PyExc_ValueError, "there is no ring at offset %zd; format_ring makes one", offset);
     else if (ring_size(ring->slots) > 0) {
-        if (slots_fit(ring->slots, ring->slots_at, offset, view->len))
+        if (slots_fit(ring->slots, ring->slots_at, ring->step, offset, view->len))
             return ring;
         PyErr_Format(PyExc_ValueError, "the ring at offset %zd does not fit its memory", offset);
     }
@@ -304,7 +305,13 @@ static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     }
     self->doorbell = Py_XNewRef((PyObject *)given.doorbell);
     self->writer = (struct ring_writer){
-        .ring = given.ring, .slots = ring_slots(given.ring), .mask = given.ring->slots - 1, .bit = given.bit};
+        .ring = given.ring,
+        .slots = (uint8_t *)given.ring + given.ring->slots_at,
+        .step = given.ring->step,
+        .mask = given.ring->slots - 1,
+        .shift = atomic_load_explicit(&given.ring->shift, memory_order_relaxed),
+        .bit = given.bit,
+    };
     if (given.doorbell)
         self->writer.bell = given.doorbell->end;
     self->writer.head = atomic_load_explicit(&given.ring->head, memory_order_relaxed);
@@ -417,11 +424,20 @@ static PyObject *writer_read_back(RingWriterObject *self, PyObject *const *args,
     if (to_unsigned(args[0], "sequence", UINT64_MAX, &sequence) < 0 ||
         (count == 2 && to_unsigned(args[1], "least", 1 << 15, &least) < 0))
         return NULL;
-    const struct slot *slot = &self->writer.slots[sequence & self->writer.mask];
+    const struct slot *slot = writer_slot(&self->writer, sequence);
     if (sequence >= self->writer.head || slot->lock != 2 * sequence + 2 || slot->meta.length > FRAME_BYTES)
         Py_RETURN_NONE;
     bool heard = !least || is_as_loud(slot->payload, slot->meta.length, (int)least);
     return PyBytes_FromStringAndSize((const char *)slot->payload, heard ? slot->meta.length : 0);
+}
+
+static PyObject *py_writer_line_up(RingWriterObject *self, PyObject *number)
+{
+    uint64_t position;
+    if (to_unsigned(number, "position", UINT64_MAX, &position) < 0)
+        return NULL;
+    writer_line_up(&self->writer, position);
+    Py_RETURN_NONE;
 }
 
 static PyObject *writer_get_head(RingWriterObject *self, void *Py_UNUSED(closure))
@@ -451,6 +467,10 @@ static PyMethodDef writer_methods[] = {
      "read_back(sequence, least=0)\n\n"
      "The payload of a frame that was pushed; None when the ring does not have it (any more). Where no sample's\n"
      "magnitude is `least`, 0 to 32768, no bytes. Leaves the ring's reader alone."},
+    {"line_up", (PyCFunction)py_writer_line_up, METH_O,
+     "line_up(position)\n\n"
+     "Have the next frame in slot `position` modulo the ring's slots, as other rings do: slots that are used together\n"
+     "then lie together. Unless it was so already, what was pushed before is lost; sequences go on."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -571,7 +591,12 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         return NULL;
     }
     self->reader = (struct ring_reader){
-        .ring = given.ring, .slots = ring_slots(given.ring), .mask = given.ring->slots - 1, .bit = given.bit};
+        .ring = given.ring,
+        .slots = (uint8_t *)given.ring + given.ring->slots_at,
+        .step = given.ring->step,
+        .mask = given.ring->slots - 1,
+        .bit = given.bit,
+    };
     self->reader.position = atomic_load_explicit(&given.ring->committed, memory_order_relaxed);
     reader_show(&self->reader);
     if (given.doorbell) {
@@ -1053,24 +1078,25 @@ static PyObject *py_board_bytes(PyObject *Py_UNUSED(module), PyObject *number)
 
 static PyObject *format_ring(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"memory", "offset", "slots", "first_sequence", "slots_at", NULL};
+    static char *names[] = {"memory", "offset", "slots", "first_sequence", "slots_at", "step", NULL};
     PyObject *memory;
     Py_ssize_t offset;
-    unsigned long long slots, first = 0, slots_at = sizeof(struct ring);
+    unsigned long long slots, first = 0, slots_at = sizeof(struct ring), step = sizeof(struct slot);
     Py_buffer view;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OnK|KK:format_ring", names, &memory, &offset, &slots, &first,
-                                     &slots_at) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OnK|KKK:format_ring", names, &memory, &offset, &slots, &first,
+                                     &slots_at, &step) ||
         ring_size(slots) < 0)
         return NULL;
     struct ring *ring = hold(memory, offset, sizeof(struct ring), &view);
     if (!ring)
         return NULL;
-    bool fits = slots_fit(slots, slots_at, offset, view.len);
+    bool fits = slots_fit(slots, slots_at, step, offset, view.len);
     if (fits) {
         memset(ring, 0, sizeof(struct ring));
-        *ring = (struct ring){.magic = RING_MAGIC, .slots = slots, .slots_at = slots_at};
+        *ring = (struct ring){.magic = RING_MAGIC, .slots = slots, .slots_at = slots_at, .step = step};
         ring->head = ring->position = ring->committed = first;
-        memset(ring_slots(ring), 0, slots * sizeof(struct slot));
+        for (uint64_t slot = 0; slot < slots; slot++)
+            memset(ring_slot(ring, slot), 0, sizeof(struct slot));
     } else
         PyErr_Format(PyExc_ValueError, "%llu slots do not fit at offset %zd + %llu of a memory of %zd bytes", slots,
                      offset, slots_at, view.len);
@@ -1119,7 +1145,7 @@ static void set_number(PyObject *record, Py_ssize_t index, uint64_t number)
 /* When frame `sequence` was captured; 0 when the ring does not have it. */
 static uint64_t capture_of(struct ring *ring, uint64_t sequence)
 {
-    struct slot *slot = &ring_slots(ring)[sequence & (ring->slots - 1)];
+    struct slot *slot = ring_slot(ring, sequence);
     if (atomic_load_explicit(&slot->lock, memory_order_acquire) != 2 * sequence + 2)
         return 0;
     uint64_t capture_ns = slot->meta.capture_ns;
@@ -1176,8 +1202,9 @@ static PyMethodDef functions[] = {
     {"ring_bytes", py_ring_bytes, METH_O, "ring_bytes(slots)\n\nBytes of memory that a ring takes."},
     {"board_bytes", py_board_bytes, METH_O, "board_bytes(capacity)\n\nBytes of memory that a board takes."},
     {"format_ring", (PyCFunction)(void (*)(void))format_ring, METH_VARARGS | METH_KEYWORDS,
-     "format_ring(memory, offset, slots, first_sequence=0, slots_at=RING_HEADER_BYTES)\n\n"
-     "Make an empty ring at `offset`, its slots `slots_at` bytes further on; both are multiples of 64."},
+     "format_ring(memory, offset, slots, first_sequence=0, slots_at=RING_HEADER_BYTES, step=SLOT_BYTES)\n\n"
+     "Make an empty ring at `offset`, its slots `slots_at` bytes further on and `step` bytes from each other; all three\n"
+     "are multiples of 64."},
     {"format_board", (PyCFunction)(void (*)(void))format_board, METH_VARARGS | METH_KEYWORDS,
      "format_board(memory, offset, capacity)\n\nMake an empty board at `offset`, a multiple of 64."},
     {"ring_state", ring_state, METH_VARARGS, "ring_state(memory, offset)\n\nHead, position and counts of a ring."},
@@ -1197,6 +1224,7 @@ static int add_constants(PyObject *module)
            PyModule_AddIntConstant(module, "CONCEALED", FLAG_CONCEALED) < 0 ||
            PyModule_AddIntConstant(module, "DISCONTINUITY", FLAG_DISCONTINUITY) < 0 ||
            PyModule_AddIntConstant(module, "RING_HEADER_BYTES", sizeof(struct ring)) < 0 ||
+           PyModule_AddIntConstant(module, "SLOT_BYTES", sizeof(struct slot)) < 0 ||
            PyModule_AddIntConstant(module, "FRAME_RECORD_BYTES", sizeof(struct frame)) < 0 ||
            PyModule_AddIntConstant(module, "BELL_BYTES", sizeof(struct bell)) < 0 ||
            PyModule_AddIntConstant(module, "BELL_RINGS", BELL_RINGS) < 0;

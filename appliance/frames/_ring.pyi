@@ -10,6 +10,7 @@ END: Final[int]
 CONCEALED: Final[int]
 DISCONTINUITY: Final[int]
 RING_HEADER_BYTES: Final[int]
+SLOT_BYTES: Final[int]
 FRAME_RECORD_BYTES: Final[int]
 BELL_BYTES: Final[int]
 BELL_RINGS: Final[int]
@@ -69,6 +70,7 @@ class RingWriter:
         self, payloads: Buffer, stream: int = 0, capture_ns: int = 0, timestamp: int = 0, flags: int = 0
     ) -> int: ...
     def read_back(self, sequence: int, least: int = 0, /) -> bytes | None: ...
+    def line_up(self, position: int, /) -> None: ...
     @property
     def head(self) -> int: ...
     @property
@@ -117,7 +119,12 @@ def push_each(
 def pop_ready(readers: Sequence[RingReader], frames: Buffer | NDArray[Any]) -> int: ...
 def ring_bytes(slots: int) -> int: ...
 def format_ring(
-    memory: Buffer, offset: int, slots: int, first_sequence: int = 0, slots_at: int = RING_HEADER_BYTES
+    memory: Buffer,
+    offset: int,
+    slots: int,
+    first_sequence: int = 0,
+    slots_at: int = RING_HEADER_BYTES,
+    step: int = SLOT_BYTES,
 ) -> None: ...
 def ring_state(memory: Buffer, offset: int) -> RingState: ...
 def board_bytes(capacity: int) -> int: ...

@@ -207,7 +207,7 @@ class Memory:
             ).close()
         _ring.format_board(self._map, self._places.board, self._places.board_capacity)
         for place in self._places.rings.values():
-            _ring.format_ring(self._map, place.offset, place.slots, slots_at=place.slots_at)
+            _ring.format_ring(self._map, place.offset, place.slots, slots_at=place.slots_at, step=place.step)
         blob = msgspec.msgpack.encode(self.layout)
         self._map[_HEADER.size : _HEADER.size + len(blob)] = blob
         self._map[8:16] = struct.pack("=Q", len(blob))

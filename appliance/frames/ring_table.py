@@ -13,10 +13,11 @@ class RingKind:
     reader: str
     slots: int  # a power of two
     per: Literal["leg", "lane", "process", "box"]
+    abreast: bool = False  # all are written at each tick: the slots of one tick lie side by side
 
 
 RINGS = (
-    RingKind("uplink", writer="rtp", reader="asr", slots=512, per="leg"),  # 10.24 s: also the replay buffer
+    RingKind("uplink", "rtp", "asr", slots=512, per="leg", abreast=True),  # 10.24 s: also the replay buffer
     RingKind("downlink", writer="tts", reader="rtp", slots=2048, per="lane"),  # 40.96 s: the longest utterance
     RingKind("segments", writer="asr", reader="mt", slots=256, per="box"),
     RingKind("translations", writer="mt", reader="tts", slots=256, per="box"),

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from math import ceil
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from appliance.media.time_stretch import Pcm, TimeStretch
@@ -12,7 +12,7 @@ from appliance.units import FRAME_SAMPLES
 _INT16 = np.dtype("<i2")
 
 
-class Piece(NamedTuple):
+class Piece(msgspec.Struct, frozen=True, gc=False):
     """20 ms of a clause.
 
     `speech_end_ns`: when the speech that the clause translates ended. `first`, `last`: of its clause.
@@ -69,6 +69,6 @@ class Hurry:
         samples, self.rest = self.rest[:FRAME_SAMPLES], self.rest[FRAME_SAMPLES:]
         last = self._ended and not len(self.rest)
         payload = samples.tobytes().ljust(FRAME_SAMPLES * _INT16.itemsize, b"\0")
-        piece = self._newest._replace(payload=payload, first=self._opens, last=last)
+        piece = msgspec.structs.replace(self._newest, payload=payload, first=self._opens, last=last)
         self._opens = False
         return piece

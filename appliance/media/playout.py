@@ -7,6 +7,7 @@ that is behind its speaker plays faster than was written.
 
 from collections import deque
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +29,7 @@ _FADE_AWAY = np.linspace(1, 0, FRAME_SAMPLES, dtype=np.float32)
 
 
 class Playout:
-    """One lane. Push pieces while it `wants_more`, and tick every 20 ms; `queued` have been pushed and not played.
+    """One lane. Push the pieces `wanted`, and tick every 20 ms; `queued` have been pushed and not played.
 
     `prefill_frames`: how much of a clause must be there before it starts, and how many ticks that is waited for.
     `speed` may change at any time, from 1.0 to time_stretch.FASTEST.
@@ -50,11 +51,11 @@ class Playout:
         return len(self._queue) + (self._hurry.held_pieces if self._hurry else 0)
 
     @property
-    def wants_more(self) -> bool:
-        """Whether the next tick can use another piece; all others are better kept where a restart finds them."""
+    def wanted(self) -> int:
+        """How many pieces more the next tick can use; all others are better kept where a restart finds them."""
         if self._playing is None:
-            return len(self._queue) < self._prefill_frames
-        return len(self._queue) < (_PIECES_FASTER if self._hurry or self.speed > 1.0 else 1)
+            return self._prefill_frames - len(self._queue)
+        return (_PIECES_FASTER if self._hurry or self.speed > 1.0 else 1) - len(self._queue)
 
     def push(self, piece: Piece) -> None:
         """The next piece, in order."""
@@ -101,8 +102,9 @@ class Playout:
         self.underruns += 1
         sound = np.concatenate((np.frombuffer(before.payload, _INT16), rest))
         faded: Pcm = np.concatenate((rest, sound[::-1]))[:FRAME_SAMPLES]
-        return _shaped(before._replace(payload=faded.tobytes(), first=False), _FADE_AWAY)
+        return _shaped(msgspec.structs.replace(before, payload=faded.tobytes(), first=False), _FADE_AWAY)
 
 
 def _shaped(piece: Piece, envelope: NDArray[np.float32]) -> Piece:
-    return piece._replace(payload=(np.frombuffer(piece.payload, _INT16) * envelope).astype(_INT16).tobytes())
+    shaped = (np.frombuffer(piece.payload, _INT16) * envelope).astype(_INT16)
+    return msgspec.structs.replace(piece, payload=shaped.tobytes())

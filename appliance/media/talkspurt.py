@@ -23,7 +23,8 @@ class TalkspurtStream:
     """
 
     def __init__(self, payload_type: PayloadType, encode: Callable[[bytes], bytes], ssrc: int) -> None:
-        self._payload_type = payload_type
+        self._number = payload_type.number
+        self._frame_ticks = payload_type.frame_ticks
         self._encode = encode
         self._ssrc = ssrc
         self._last_tick: int | None = None
@@ -34,9 +35,9 @@ class TalkspurtStream:
         opens = self._last_tick is None or tick != self._last_tick + 1
         header = _HEADER.pack(
             _VERSION_2,
-            self._payload_type.number | (_MARKER if opens else 0),
+            self._number | (_MARKER if opens else 0),
             tick & 0xFFFF,
-            tick * self._payload_type.frame_ticks & 0xFFFFFFFF,
+            tick * self._frame_ticks & 0xFFFFFFFF,
             self._ssrc,
         )
         self._last_tick = tick

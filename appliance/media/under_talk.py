@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.media.mixer import mix_softly
 from appliance.units import FRAME_MS, FRAME_SAMPLES
 
 DEFAULT_DB = -18.0
@@ -13,10 +14,6 @@ DUCK_MS = 60
 RETURN_MS = 600  # slow: the original must not jump up in every pause between two clauses
 HOLD_MS = 300
 INAUDIBLE = 64  # of 32768: -54 dB, which the noise of a telephone line covers
-
-_INT16 = np.dtype("<i2")
-_LOUDEST = np.float32(32767)
-_LOWEST = np.float32(-32768)
 
 # Ducking goes up and down in whole steps, so that there are few gains, and all of them are computed once.
 _STEPS_DOWN = RETURN_MS // DUCK_MS  # in one frame
@@ -42,11 +39,7 @@ class UnderTalk:
         self._duck(speaking=translation is not None)
         if original is None or self._level_db is None:
             return translation
-        soft = np.frombuffer(original, _INT16) * _gains(self._level_db, before, self._ducked)
-        if translation is not None:
-            soft += np.frombuffer(translation, _INT16)
-            soft.clip(_LOWEST, _LOUDEST, out=soft)
-        return soft.astype(_INT16).tobytes()
+        return mix_softly(original, _gains(self._level_db, before, self._ducked), translation)
 
     def _duck(self, speaking: bool) -> None:
         if speaking:

@@ -29,14 +29,17 @@ class LaneOut:
 
     def tick(self) -> Piece | None:
         """The next 20 ms of this lane, or None."""
-        while self.playout.wants_more and (frame := self.reader.pop()):
+        reader, playout = self.reader, self.playout
+        wanted = playout.wanted
+        while wanted > 0 and (frame := reader.pop()):
             if frame.timestamp == self._call:
-                self.playout.push(_piece(frame))
-            elif not self.playout.queued:
-                self.reader.commit()  # or it would seem to wait
-        piece = self.playout.tick()
+                playout.push(_piece(frame))
+                wanted -= 1
+            elif not playout.queued:
+                reader.commit()  # or it would seem to wait
+        piece = playout.tick()
         if piece:
-            self.reader.commit(self.reader.position - self.playout.queued)
+            reader.commit(reader.position - playout.queued)
         return piece
 
     def keep_up(self, elapsed_ms: float) -> None:

@@ -10,19 +10,23 @@ from appliance.frames.roster import Address, Leg, Roster
 from appliance.media.codecs import L16, decode_l16
 from appliance.media.jitter_buffer import Expected, JitterBuffer, Release
 from appliance.media.rtp import Garbage, Packet, parse
-from appliance.units import FRAME_BYTES
+from appliance.units import FRAME_BYTES, FRAME_NS
 
 # What a recogniser is misled by least where a packet is missing: nothing, rather than sound that nobody made.
 SILENCE = bytes(FRAME_BYTES)
 
 
 class Ear:
-    """One stream of packets on its way into one uplink ring, by Python alone."""
+    """One stream of packets on its way into one uplink ring, by Python alone.
 
-    def __init__(self, writer: RingWriter, wait_frames: int, counts: Counter[str]) -> None:
+    A `fresh` one lines its ring up with the others by the clock and loses what the ring still had of another call.
+    """
+
+    def __init__(self, writer: RingWriter, wait_frames: int, counts: Counter[str], fresh: bool = False) -> None:
         self.buffer = JitterBuffer(wait_frames, counts)
         self._writer = writer
         self._counts = counts
+        self._fresh = fresh
 
     def take(self, datagram: bytes, arrival_ns: int) -> Garbage | None:
         """Push what this datagram makes ready into the ring; says why where it is not a packet for us."""
@@ -41,6 +45,9 @@ class Ear:
 
     def _push(self, release: Release) -> None:
         frame = SILENCE if release.concealed else decode_l16(release.payload)
+        if self._fresh:
+            self._writer.line_up(release.capture_ns // FRAME_NS)
+            self._fresh = False
         flags = CONCEALED * release.concealed | DISCONTINUITY * release.discontinuity
         self._writer.push(frame, capture_ns=release.capture_ns, timestamp=release.timestamp, flags=flags)
         self._counts["uplink_frames"] += 1
@@ -73,6 +80,7 @@ class Uplink:
         self._ears: dict[int, Ear] = {}
         self._watched: dict[int, Ear] = {}
         self._warned: set[tuple[int, Garbage]] = set()
+        self._new_here = True  # the legs found first may be in mid-call: the process before this one heard them
 
     def follow(self, roster: Roster) -> None:
         """Listen to the ears of `roster` and to nobody else. What Asterisk sends to booths is known, and ignored."""
@@ -84,6 +92,7 @@ class Uplink:
         for row, (before, address) in enumerate(zip_longest(known, booths), start=len(self._writers)):
             if before != address and row < len(self._addresses):
                 self._ignore(row, address)
+        self._new_here = False
 
     def receive(self) -> None:
         """Empty the socket."""
@@ -121,6 +130,7 @@ class Uplink:
         call = leg.call if leg else 0
         if (address, call) == (self._addresses[place], self._calls.get(place, 0)):
             return
+        fresh = not self._new_here and call != self._calls.get(place, 0)
         self._addresses[place], self._calls[place] = address, call
         self._watched.pop(place, None)
         self._ears.pop(place, None)
@@ -128,7 +138,8 @@ class Uplink:
             self._table.forget(place)
             return
         self._table.hear(place, address_number(address.host, address.port), self._writers[place], L16.number)
-        self._watched[place] = self._ears[place] = Ear(self._writers[place], self._wait_frames, self._counts)
+        ear = Ear(self._writers[place], self._wait_frames, self._counts, fresh)
+        self._watched[place] = self._ears[place] = ear
 
     def _ignore(self, row: int, address: Address | None) -> None:
         self._addresses[row] = address
