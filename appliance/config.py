@@ -54,7 +54,7 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 2
     endpoint_ms: int = 400
     simultaneous: bool = True  # False: nothing is translated before its speaker pauses
-    step_ms: int = 500  # of new speech between two looks at what somebody says
+    step_ms: int = 400  # of new speech between two looks at what somebody says
 
 
 class OpsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

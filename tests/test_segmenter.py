@@ -63,7 +63,7 @@ def test_a_growing_segment_is_told_with_rising_revisions():
 
 
 def test_a_growing_segment_is_told_again_only_when_it_has_grown_enough():
-    segmenter = Segmenter(0, "en")
+    segmenter = Segmenter(0, "en", SegmentPolicy(partial_words=2))
     words = said("we meet on Friday")
     assert segmenter.push(words[:1]) == []
     assert [segment.text for segment in segmenter.push(words[1:2])] == ["we meet"]

@@ -35,7 +35,7 @@ class SegmentPolicy:
     StableTranslation commits the parts early.
     """
 
-    partial_words: int = 2  # new words before a growing segment is told again
+    partial_words: int = 1  # new words before a growing segment is told again: translating it is cheap
     phrase_words: int = 12  # so many words before a comma ends a segment
     opener_words: int = 24  # so many before a word that begins a clause does
     most_words: int = 40

@@ -140,10 +140,11 @@ class StableTranslation:
 
     An engine that takes no prefix may begin anew in other words; `mended` counts how often the committed words and a
     new translation had to be joined although they differ. The last `hold_back_words` of a partial translation are never
-    committed: they turn over when more of the source is known (an adjective waits for its noun).
+    committed: they turn over when more of the source is known (an adjective waits for its noun). Measured with Bergamot
+    on the LJ stream: 4 instead of 2 are 1 to 2 chrF better, more gain nothing, and each costs about 0.1 s.
     """
 
-    def __init__(self, hold_back_words: int = 2) -> None:
+    def __init__(self, hold_back_words: int = 4) -> None:
         self.committed: list[str] = []
         self.mended = 0
         self._hold_back_words = hold_back_words
