@@ -23,6 +23,8 @@
 #define FRAME_NS UINT64_C(20000000)
 #define FRAME_TICKS 320
 #define NS_PER_S INT64_C(1000000000)
+#define CLOCK_TRIES 5
+#define CLOCKS_APART_NS 20000
 #define NO_ROW -1
 
 enum purpose { UNUSED, IGNORED, HEARD };
@@ -154,6 +156,18 @@ static int64_t clock_ns(clockid_t clock)
     return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
+/* Both clocks at one time: again, where something else ran in between. */
+static void read_clocks(int64_t *wall_ns, int64_t *now_ns)
+{
+    for (int tries = 0; tries < CLOCK_TRIES; tries++) {
+        int64_t before_ns = clock_ns(CLOCK_MONOTONIC);
+        *wall_ns = clock_ns(CLOCK_REALTIME);
+        *now_ns = clock_ns(CLOCK_MONOTONIC);
+        if (*now_ns - before_ns < CLOCKS_APART_NS)
+            return;
+    }
+}
+
 /* How long ago the kernel got the message; 0 where it does not say. Its stamp is on the wall clock, which may jump. */
 static int64_t age_ns(struct msghdr *header, int64_t wall_ns)
 {
@@ -212,7 +226,8 @@ static int sort_batch(StreamTable *table, int count, PyObject *odd)
 {
     struct inbox *inbox = table->inbox;
     int32_t rows[BATCH];
-    int64_t wall_ns = clock_ns(CLOCK_REALTIME), now_ns = clock_ns(CLOCK_MONOTONIC);
+    int64_t wall_ns, now_ns;
+    read_clocks(&wall_ns, &now_ns);
     find_streams(table, count, rows);
     for (int i = 0; i < count; i++) {
         int32_t row = rows[i], soon = i + RINGS_AHEAD < count ? rows[i + RINGS_AHEAD] : NO_ROW;
