@@ -123,6 +123,12 @@ class Box:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    def start_again(self) -> None:
+        """Start it anew when its watchdog has been killed, as a service manager does; returns at once."""
+        assert self._process, "it was started before"
+        self._process.wait()
+        self.start()
+
     def __enter__(self) -> Self:
         self.start()
         try:

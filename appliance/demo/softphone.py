@@ -155,6 +155,12 @@ class Softphone:
             self._events.remove(event)
             return event
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether a call has ended that nobody waited for."""
+        with self._news:
+            return self._first("CLOSED") is not None
+
     def heard(self) -> Path | None:
         """WAV of what it received in its last call, from the packet that RTPESTAB reports.
 
