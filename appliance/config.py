@@ -56,6 +56,11 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     simultaneous: bool = True  # False: nothing is translated before its speaker pauses
     step_ms: int = 500  # of new speech between two looks at what somebody says
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those that there is a voice for by name; the first is the box's own."""
+        return tuple(language for language in self.synthesizers if language != "*")
+
 
 class OpsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where operators and their programs find metrics, health and events, over HTTP."""
@@ -101,6 +106,13 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     callee: str  # "PJSIP/phone" or "PJSIP/number@trunk"
     ring_s: int = 45
     glossary: str = ""  # path of a CSV file with its terms and names
+    fallback_language: str = ""  # of a side that is "auto", when it cannot be found out; empty: the box's first
+    fallback_s: int = 20  # ... so long after the beginning
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether the language of one side is found out."""
+        return AUTO in (self.caller_language.lower(), self.callee_language.lower())
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -291,7 +303,18 @@ def _route_problems(route: Route, path: str, config: Config) -> Iterator[str]:
     for key in ("caller_language", "callee_language"):
         if getattr(route, key).lower() != AUTO:
             yield from _language_problems(getattr(route, key), f"{path}.{key}")
+    yield from _fallback_problems(route, path)
     yield from _callee_problems(route.callee, f"{path}.callee", config)
+
+
+def _fallback_problems(route: Route, path: str) -> Iterator[str]:
+    if not 2 <= route.fallback_s <= 600:
+        yield f"{path}.fallback_s: {route.fallback_s} is out of range; write a number from 2 to 600"
+    if not route.fallback_language:
+        return
+    yield from _language_problems(route.fallback_language, f"{path}.fallback_language")
+    if not route.is_auto:
+        yield f'{path}.fallback_language: no side of this route is "{AUTO}"; leave it out'
 
 
 def _language_problems(language: str, path: str) -> Iterator[str]:
@@ -321,7 +344,10 @@ def _with_lower_case_languages(config: Config) -> Config:
     )
     routes = tuple(
         msgspec.structs.replace(
-            route, caller_language=route.caller_language.lower(), callee_language=route.callee_language.lower()
+            route,
+            caller_language=route.caller_language.lower(),
+            callee_language=route.callee_language.lower(),
+            fallback_language=route.fallback_language.lower(),
         )
         for route in config.routes
     )

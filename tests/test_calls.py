@@ -15,6 +15,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -207,10 +208,10 @@ class Appliance:
 class Site:
     """Asterisk, the appliance's socket, and any number of phones."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, routes: tuple[Route, ...] = (), **changes: Any) -> None:
         self.folder = folder
         self.pbx = RefusingPbx(TRUNK_HOST)
-        self.config = site_config(self.pbx.port)
+        self.config = site_config(self.pbx.port, routes, **changes)
         self.asterisk = PrivateAsterisk(asterisk_tree(self.config), folder / "asterisk", self.config)
         self.media = Media(self.config.media.host, self.config.media.port)
         self._phones = 0
@@ -240,7 +241,7 @@ class Site:
         return not self.ari("/channels") and not self.ari("/bridges")
 
 
-def site_config(trunk_port: int) -> Config:
+def site_config(trunk_port: int, more: tuple[Route, ...] = (), **changes: Any) -> Config:
     """Six phones, a trunk, and a number for each."""
     phones = tuple(Phone(name, password=name) for name in NAMES)
     routes = [Route(f"10{place}", "en", "pt-br", f"PJSIP/{name}", RING_S) for place, name in enumerate(NAMES)]
@@ -255,7 +256,8 @@ def site_config(trunk_port: int) -> Config:
             asterisk=AsteriskConfig(ari_password="secret"),
             phones=phones,
             trunks=(Trunk("pbx", TRUNK_HOST, trunk_port),),
-            routes=tuple(routes),
+            routes=(*routes, *more),
+            **changes,
         )
     )
 

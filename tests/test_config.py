@@ -84,6 +84,12 @@ def test_the_original_has_a_level_or_is_off(written, level_db):
             ROUTE.replace('"en"', '"auto"').replace('"pt-BR"', '"auto"'),
             'routes[0].callee_language: only one of the two can be "auto"',
         ),
+        (
+            ROUTE.replace('"en"', '"auto"') + 'fallback_language = "pt_BR"',
+            'routes[0].fallback_language: "pt_BR" is not a language tag; write "pt-BR"',
+        ),
+        (ROUTE + 'fallback_language = "en"', 'routes[0].fallback_language: no side of this route is "auto"'),
+        (ROUTE + "fallback_s = 1", "routes[0].fallback_s: 1 is out of range; write a number from 2 to 600"),
         ("[media]\nport = 80", "media.port: 80 is out of range"),
         ("[media]\nport = 12000", "media.port: 12000 is one of Asterisk's own"),
         (

@@ -19,6 +19,7 @@ class Leg(msgspec.Struct, frozen=True):
     language: str
     ear: Address | None  # where Asterisk sends this leg's speech from; None until the ear is there
     route: str = ""  # the number that was dialled
+    found: str = ""  # what it speaks, where `language` is "auto" and that is known
 
 
 class Booth(msgspec.Struct, frozen=True):

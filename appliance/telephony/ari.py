@@ -158,6 +158,12 @@ class Ari:
         query = {"context": context, "extension": extension} | ({"label": label} if label else {"priority": "1"})
         await self._request("POST", f"/channels/{channel}/continue", query)
 
+    async def run(self, channel: str, context: str, extension: str, variables: Mapping[str, str]) -> None:
+        """Let the dialplan run `extension` on a channel of no use otherwise, which is gone when it has run."""
+        query = {"channelId": channel, "otherChannelId": f"{channel}-2", "endpoint": f"Local/{extension}@{context}/n"}
+        query |= {"app": self.application, "appArgs": "none"}
+        await self._request("POST", "/channels", query, {"variables": dict(variables)})
+
     async def hang_up(self, channel: str, cause: int) -> None:
         """End a channel, with a Q.850 cause; one that has ended already is none to complain about."""
         await self._gone("/channels/" + channel, {"reason_code": str(cause)})
