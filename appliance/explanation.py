@@ -21,6 +21,7 @@ class Explanation(msgspec.Struct, frozen=True):
     """A good configuration in words and numbers, and what else is wrong with it."""
 
     routes: tuple[str, ...]
+    full_house: tuple[str, ...]
     hearing: tuple[str, ...]
     ports: tuple[str, ...]
     memory_bytes: int
@@ -31,6 +32,7 @@ def explain(config: Config) -> Explanation:
     """Say what `config` leads to."""
     return Explanation(
         routes=tuple(_route(route, config) for route in config.routes),
+        full_house=(_capacity(config), _emergency(config)),
         hearing=(_original(config),),
         ports=_ports(config),
         memory_bytes=places(Layout(0, config.max_legs, config.max_lanes, PROCESS_NAMES)).size_bytes,
@@ -50,6 +52,24 @@ def _route(route: Route, config: Config) -> str:
         f"{route.number}: whoever dials it speaks {caller} and reaches {route.callee}, "
         f"who speaks {callee}{terms}; it rings for {route.ring_s} s"
     )
+
+
+def _capacity(config: Config) -> str:
+    asked = [route.number for route in config.routes if route.when_full == "untranslated"]
+    places = f"{config.max_legs} people or {config.max_lanes} directions"
+    calls = config.capacity.most_calls
+    full = f"{calls} conversations" if calls else f"{places} (capacity.most_calls says what the machine can do)"
+    unless = f"; whoever dials {', '.join(asked)} is connected without an interpreter" if asked else ""
+    return f"with {full} interpreted, the next caller is told to call again after {config.capacity.retry_s} s{unless}"
+
+
+def _emergency(config: Config) -> str:
+    numbers = ", ".join(config.emergency.numbers)
+    if not numbers:
+        return "no number is known as one for emergencies (emergency.numbers)"
+    if not config.emergency_trunk:
+        return f"{numbers}: cannot be reached, for there is no trunk"
+    return f"{numbers}: connected through {config.emergency_trunk} at once, and never interpreted"
 
 
 def _language(language: str, route: Route, config: Config) -> str:

@@ -78,6 +78,7 @@ class RefusingPbx:
     def __init__(self, host: str) -> None:
         self.answer = "486 Busy Here"
         self.callers: list[str] = []
+        self.dialled: list[str] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((host, 0))
         self.port: int = self._socket.getsockname()[1]
@@ -102,9 +103,14 @@ class RefusingPbx:
         headers += [line + ";tag=pbx" for line in lines if line.lower().startswith("to:")]
         if method.startswith("INVITE"):
             sender = next(line for line in headers if line.startswith("From:"))
-            self.callers.append(sender.partition("sip:")[2].partition("@")[0])
+            self.callers.append(_user(sender))
+            self.dialled.append(_user(method))
         status = self.answer if method.startswith("INVITE") else "200 OK"
         return "\r\n".join([f"SIP/2.0 {status}", *headers, "Content-Length: 0", "", ""])
+
+
+def _user(header: str) -> str:
+    return header.partition("sip:")[2].partition("@")[0]
 
 
 class Media:

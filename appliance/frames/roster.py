@@ -21,6 +21,11 @@ class Leg(msgspec.Struct, frozen=True):
     route: str = ""  # the number that was dialled
     found: str = ""  # what it speaks, where `language` is "auto" and that is known
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows yet what it speaks: it is heard as it is, and its translation waits."""
+        return self.language == "auto" and not self.found
+
 
 class Booth(msgspec.Struct, frozen=True):
     """One language spoken into one room; `address` is where Asterisk listens for it."""

@@ -141,6 +141,12 @@ class Ari:
             "POST", f"/applications/{self.application}/subscription", {"eventSource": f"channel:{channel}"}
         )
 
+    async def variable(self, channel: str, name: str) -> str:
+        """The value of a channel variable, or of a function of the dialplan."""
+        return msgspec.json.decode(
+            await self._request("GET", f"/channels/{channel}/variable", {"variable": name}), type=_Value
+        ).value
+
     async def set_variable(self, channel: str, name: str, value: str) -> None:
         """Set a channel variable."""
         await self._request("POST", f"/channels/{channel}/variable", {"variable": name, "value": value})
@@ -208,6 +214,10 @@ def _event(text: str) -> Event | None:
         return msgspec.json.decode(text, type=Event)
     except msgspec.ValidationError:
         return None
+
+
+class _Value(msgspec.Struct):
+    value: str = ""
 
 
 class _Refusal(msgspec.Struct):

@@ -16,6 +16,18 @@ class HouseFullError(Exception):
     """All places of a kind are taken; the message says which."""
 
 
+def check_load(room: Room, others: Iterable[Room], most_calls: int) -> None:
+    """Whether one more room can be interpreted beside the others; 0: as many as there are places for.
+
+    Raises HouseFullError. People of one language cost the engines nothing.
+    """
+    running = sum(bool(wishes(other).lanes) for other in others)
+    if most_calls and wishes(room).lanes and running >= most_calls:
+        raise HouseFullError(
+            f"as many calls as this machine can do are interpreted now (capacity.most_calls = {most_calls})"
+        )
+
+
 @dataclass(slots=True)
 class Seats:
     """The places of one room: of legs by index, of lanes by (leg, language), of booths by language."""

@@ -13,11 +13,12 @@ from appliance.frames.messages import HealthEvent, LanguageFound
 from appliance.frames.roster import Roster
 from appliance.telephony.ari import Ari, AriError
 from appliance.telephony.ari_messages import Bridge, Channel, Event
-from appliance.telephony.causes import CONGESTION, TEMPORARY_FAILURE, UNALLOCATED
+from appliance.telephony.causes import TEMPORARY_FAILURE, UNALLOCATED
 from appliance.telephony.house import Answered, Close, Ended, House, Spoke
 from appliance.telephony.legs import Leg, LegState
 from appliance.telephony.marks import FoundRoom, find_rooms, revive, room_of
-from appliance.telephony.places import HouseFullError, Places, Seats
+from appliance.telephony.places import HouseFullError, Places, Seats, check_load
+from appliance.telephony.refusal import refuse
 from appliance.telephony.room_host import RoomHost, delete_helpers
 from appliance.telephony.rooms import Room, farewells
 from appliance.telephony.routes import fallback_of, find_route
@@ -59,6 +60,7 @@ class Switchboard:
         self._tell = tell
         self._count = count
         self._routes = config.routes
+        self._capacity = config.capacity
         self._places = Places(config.max_legs, config.max_lanes)
         media = f"{config.media.host}:{config.media.port}"
         fallback = partial(fallback_of, config)
@@ -143,11 +145,20 @@ class Switchboard:
             try:
                 host = self._new_host(caller, route)
             except HouseFullError as error:
-                self._report("REFUSED", f"no room for a call to {number}: {error}")
-                self._start(self._ari.hang_up(caller.id, CONGESTION))
+                self._turn_away(caller, route, error)
                 return
             self._count("calls")
             self._open(host, host.call(caller, route))
+
+    def _turn_away(self, caller: Channel, route: Route, full: HouseFullError) -> None:
+        """Who is not interpreted now is told to call again, or connected as they are: as their route says."""
+        self._count("full")
+        if route.when_full == "untranslated":
+            self._report("DEGRADED", f"a call to {route.number} is not interpreted: {full}")
+            self._start(self._ari.leave_for(caller.id, INCOMING_CONTEXT, route.number, AWAY_LABEL))
+        else:
+            self._report("REFUSED", f"no room for a call to {route.number}: {full}")
+            self._start(refuse(self._ari, caller.id, self._capacity.retry_s))
 
     def _new_host(self, caller: Channel, route: Route) -> RoomHost:
         name = f"r{secrets.token_hex(4)}"
@@ -158,6 +169,7 @@ class Switchboard:
             Leg(1, f"{name}-leg1", route.callee_language, LegState.RINGING, route.callee_language == AUTO),
         )
         room, seats = Room(name, self._last_number, legs, route.number), Seats()
+        check_load(room, (host.room for host in self._rooms.values()), self._capacity.most_calls)
         self._places.fit(room, seats)
         return RoomHost(self._house, room, seats)
 
