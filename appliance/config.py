@@ -6,6 +6,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -15,6 +16,7 @@ from appliance.toml_shape import Level, convert, shape_problems, shown
 LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)  # RFC 5646, as much as telephony needs
 INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # goes into the names of shared memory and semaphores
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # goes into section names of Asterisk's configuration
+DIALLED = r"[0-9*#+]+"
 CODECS = ("g722", "alaw", "ulaw", "opus", "slin16", "gsm")
 AUTO = "auto"  # in place of a language: it is found out while they speak
 MAX_LEGS = 512
@@ -55,6 +57,25 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endpoint_ms: int = 400
     simultaneous: bool = True  # False: nothing is translated before its speaker pauses
     step_ms: int = 400  # of new speech between two looks at what somebody says
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those that there is a voice for by name; the first is the box's own."""
+        return tuple(language for language in self.synthesizers if language != "*")
+
+
+class CapacityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many conversations are interpreted at once, and what the next caller is told."""
+
+    most_calls: int = 0  # measured by `dragoman bench capacity`; 0: only the places count, max_legs and max_lanes
+    retry_s: int = 30  # when to call again
+
+
+class EmergencyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Numbers that Asterisk connects itself, at once and never interpreted, with or without the appliance."""
+
+    numbers: tuple[str, ...] = ("112", "911")
+    trunk: str = ""  # empty: the first one
 
 
 class OpsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +121,15 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     callee_language: str
     callee: str  # "PJSIP/phone" or "PJSIP/number@trunk"
     ring_s: int = 45
+    when_full: Literal["refuse", "untranslated"] = "refuse"
     glossary: str = ""  # path of a CSV file with its terms and names
+    fallback_language: str = ""  # of a side that is "auto", when it cannot be found out; empty: the box's first
+    fallback_s: int = 20  # ... so long after the beginning
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether the language of one side is found out."""
+        return AUTO in (self.caller_language.lower(), self.callee_language.lower())
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,11 +143,18 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     media: MediaConfig = MediaConfig()
     engines: EnginesConfig = EnginesConfig()
     cloud: CloudEngines = CloudEngines()
+    capacity: CapacityConfig = CapacityConfig()
+    emergency: EmergencyConfig = EmergencyConfig()
     ops: OpsConfig = OpsConfig()
     voices: VoicesConfig = VoicesConfig()
     phones: tuple[Phone, ...] = ()
     trunks: tuple[Trunk, ...] = ()
     routes: tuple[Route, ...] = ()
+
+    @property
+    def emergency_trunk(self) -> str:
+        """Where emergency calls go; empty: there is no trunk, and nobody can be reached."""
+        return self.emergency.trunk or next((trunk.name for trunk in self.trunks), "")
 
 
 class ConfigError(Exception):
@@ -209,6 +245,7 @@ def rule_problems(config: Config) -> Iterator[str]:
     yield from _number_problems(config)
     yield from _engine_problems(config.engines)
     yield from cloud_problems(config.cloud)
+    yield from _emergency_problems(config)
     for place, route in enumerate(config.routes):
         yield from _route_problems(route, f"routes[{place}]", config)
 
@@ -250,6 +287,8 @@ def _number_problems(config: Config) -> Iterator[str]:
         ("media.port", media.port, 1024, 65_535),
         ("media.prefill_frames", media.prefill_frames, 0, 50),
         ("media.jitter_frames", media.jitter_frames, 0, 50),
+        ("capacity.most_calls", config.capacity.most_calls, 0, MAX_LEGS),
+        ("capacity.retry_s", config.capacity.retry_s, 1, 3600),
         ("ops.port", config.ops.port, 1, 65_535),
         ("engines.threads", config.engines.threads, 1, 256),
         ("engines.endpoint_ms", config.engines.endpoint_ms, 100, 5000),
@@ -281,8 +320,25 @@ def _engine_problems(engines: EnginesConfig) -> Iterator[str]:
                 yield from _language_problems(language, f"engines.{table}")
 
 
+def _emergency_problems(config: Config) -> Iterator[str]:
+    for number in config.emergency.numbers:
+        if not re.fullmatch(DIALLED, number):
+            yield f"emergency.numbers: {shown(number)} cannot be dialled; use digits, *, # and +"
+    for place, route in enumerate(config.routes):
+        if route.number in config.emergency.numbers:
+            yield (
+                f"routes[{place}].number: {shown(route.number)} is an emergency number, which is never interpreted; "
+                "choose another one, or take it off emergency.numbers"
+            )
+    if config.emergency.trunk and config.emergency.trunk not in {trunk.name for trunk in config.trunks}:
+        yield (
+            f"emergency.trunk: there is no trunk called {shown(config.emergency.trunk)}; add it under [[trunks]] "
+            "or correct the name"
+        )
+
+
 def _route_problems(route: Route, path: str, config: Config) -> Iterator[str]:
-    if not re.fullmatch(r"[0-9*#+]+", route.number):
+    if not re.fullmatch(DIALLED, route.number):
         yield f"{path}.number: {shown(route.number)} cannot be dialled; use digits, *, # and +"
     if not 5 <= route.ring_s <= 600:
         yield f"{path}.ring_s: {route.ring_s} is out of range; write a number from 5 to 600"
@@ -291,7 +347,18 @@ def _route_problems(route: Route, path: str, config: Config) -> Iterator[str]:
     for key in ("caller_language", "callee_language"):
         if getattr(route, key).lower() != AUTO:
             yield from _language_problems(getattr(route, key), f"{path}.{key}")
+    yield from _fallback_problems(route, path)
     yield from _callee_problems(route.callee, f"{path}.callee", config)
+
+
+def _fallback_problems(route: Route, path: str) -> Iterator[str]:
+    if not 2 <= route.fallback_s <= 600:
+        yield f"{path}.fallback_s: {route.fallback_s} is out of range; write a number from 2 to 600"
+    if not route.fallback_language:
+        return
+    yield from _language_problems(route.fallback_language, f"{path}.fallback_language")
+    if not route.is_auto:
+        yield f'{path}.fallback_language: no side of this route is "{AUTO}"; leave it out'
 
 
 def _language_problems(language: str, path: str) -> Iterator[str]:
@@ -321,7 +388,10 @@ def _with_lower_case_languages(config: Config) -> Config:
     )
     routes = tuple(
         msgspec.structs.replace(
-            route, caller_language=route.caller_language.lower(), callee_language=route.callee_language.lower()
+            route,
+            caller_language=route.caller_language.lower(),
+            callee_language=route.callee_language.lower(),
+            fallback_language=route.fallback_language.lower(),
         )
         for route in config.routes
     )

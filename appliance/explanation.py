@@ -5,11 +5,13 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from appliance.config import AUTO, Config, ConfigError, Route
+from appliance.engines.languages import RECOGNIZED, TRANSLATED, best_match, pair_for
 from appliance.engines.registry import EVERY_OTHER, RECOGNIZERS, STREAMING_RECOGNIZERS, SYNTHESIZERS, TRANSLATORS
 from appliance.frames.layout import Layout, places
 from appliance.glossaries import read_glossaries
 from appliance.supervision.process_table import PROCESS_NAMES
 from appliance.telephony import asterisk_config
+from appliance.telephony.routes import fallback_of
 
 PORTS_PER_LEG = 4  # RTP and RTCP of the phone and of its ear
 PORTS_PER_LANE = 2  # its booth's
@@ -19,6 +21,7 @@ class Explanation(msgspec.Struct, frozen=True):
     """A good configuration in words and numbers, and what else is wrong with it."""
 
     routes: tuple[str, ...]
+    full_house: tuple[str, ...]
     hearing: tuple[str, ...]
     ports: tuple[str, ...]
     memory_bytes: int
@@ -28,7 +31,8 @@ class Explanation(msgspec.Struct, frozen=True):
 def explain(config: Config) -> Explanation:
     """Say what `config` leads to."""
     return Explanation(
-        routes=tuple(_route(route) for route in config.routes),
+        routes=tuple(_route(route, config) for route in config.routes),
+        full_house=(_capacity(config), _emergency(config)),
         hearing=(_original(config),),
         ports=_ports(config),
         memory_bytes=places(Layout(0, config.max_legs, config.max_lanes, PROCESS_NAMES)).size_bytes,
@@ -41,12 +45,51 @@ def explain(config: Config) -> Explanation:
     )
 
 
-def _route(route: Route) -> str:
+def _route(route: Route, config: Config) -> str:
     terms = f", with the terms of {route.glossary}" if route.glossary else ""
+    caller, callee = (_language(each, route, config) for each in (route.caller_language, route.callee_language))
     return (
-        f"{route.number}: whoever dials it speaks {route.caller_language} and reaches {route.callee}, "
-        f"who speaks {route.callee_language}{terms}; it rings for {route.ring_s} s"
+        f"{route.number}: whoever dials it speaks {caller} and reaches {route.callee}, "
+        f"who speaks {callee}{terms}; it rings for {route.ring_s} s"
     )
+
+
+def _capacity(config: Config) -> str:
+    asked = [route.number for route in config.routes if route.when_full == "untranslated"]
+    places = f"{config.max_legs} people or {config.max_lanes} directions"
+    calls = config.capacity.most_calls
+    full = f"{calls} conversations" if calls else f"{places} (capacity.most_calls says what the machine can do)"
+    unless = f"; whoever dials {', '.join(asked)} is connected without an interpreter" if asked else ""
+    return f"with {full} interpreted, the next caller is told to call again after {config.capacity.retry_s} s{unless}"
+
+
+def _emergency(config: Config) -> str:
+    numbers = ", ".join(config.emergency.numbers)
+    if not numbers:
+        return "no number is known as one for emergencies (emergency.numbers)"
+    if not config.emergency_trunk:
+        return f"{numbers}: cannot be reached, for there is no trunk"
+    return f"{numbers}: connected through {config.emergency_trunk} at once, and never interpreted"
+
+
+def _language(language: str, route: Route, config: Config) -> str:
+    if language != AUTO:
+        return language
+    fallback = fallback_of(config, route.number)
+    otherwise = f"{fallback.language} if that is not clear after {fallback.after_s} s"
+    return f"{' or '.join(_candidates(config))}, whichever is heard ({otherwise}),"
+
+
+def _candidates(config: Config) -> list[str]:
+    """The languages that a leg can turn out to speak: those with a voice that its recognizer tells apart."""
+    known = RECOGNIZED.get(_finder(config), frozenset())
+    return [language for language in config.engines.languages if best_match(known, language)]
+
+
+def _finder(config: Config) -> str:
+    """The recognizer of a leg whose language is found out; "" where there is none."""
+    recognizers = config.engines.recognizers
+    return recognizers.get(AUTO, recognizers.get(EVERY_OTHER, ""))
 
 
 def _original(config: Config) -> str:
@@ -98,10 +141,45 @@ def _engine_problems(config: Config) -> Iterator[str]:
     for key, names, known in chosen:
         for name in sorted(set(names) - set(known)):
             yield f'engines.{key}: there is no engine "{name}"; choose among {", ".join(known)}'
+    yield from _auto_problems(config)
     spoken = {language for route in config.routes for language in (route.caller_language, route.callee_language)}
     for language in sorted(spoken):
         for key, served in (("recognizers", engines.recognizers), ("synthesizers", engines.synthesizers)):
-            if key == "synthesizers" and language == AUTO:
-                continue  # it is answered in one of those that there are
-            if not {language, language.partition("-")[0], EVERY_OTHER} & set(served):
+            if language != AUTO and not {language, language.partition("-")[0], EVERY_OTHER} & set(served):
                 yield f'engines.{key}: nobody does "{language}", which a route needs; add it, or change the route'
+
+
+def _auto_problems(config: Config) -> Iterator[str]:
+    """What stands in the way of finding a language out, and of interpreting it then."""
+    routes = [(place, route) for place, route in enumerate(config.routes) if route.is_auto]
+    if not routes:
+        return
+    finder, candidates = _finder(config), _candidates(config)
+    if not finder:
+        yield 'engines.recognizers: nobody finds out what is spoken on a route with "auto"; name one under "*"'
+        return
+    if len(candidates) < 2:
+        yield (
+            f'engines.recognizers: "{finder}" and the voices have {" and ".join(candidates) or "no language"} in '
+            'common, which leaves nothing to find out on a route with "auto"; name another one, or write the language'
+        )
+        return
+    for place, route in routes:
+        yield from _auto_route_problems(route, f"routes[{place}]", candidates, config)
+
+
+def _auto_route_problems(route: Route, path: str, candidates: list[str], config: Config) -> Iterator[str]:
+    if route.fallback_language and route.fallback_language not in candidates:
+        yield (
+            f'{path}.fallback_language: "{route.fallback_language}" is none of the languages that can be found out; '
+            f"write one of {', '.join(candidates)}"
+        )
+    other = next(each for each in (route.caller_language, route.callee_language) if each != AUTO)
+    pairs = TRANSLATED.get(config.engines.translator, frozenset())
+    for language in candidates:
+        is_other = language.partition("-")[0] == other.partition("-")[0]
+        if not is_other and not (pair_for(pairs, language, other) and pair_for(pairs, other, language)):
+            yield (
+                f'{path}: "{config.engines.translator}" does not translate between "{language}", which may be found '
+                f'out, and "{other}"; choose another translator, or write the language instead of "auto"'
+            )

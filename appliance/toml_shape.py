@@ -62,6 +62,8 @@ def _kind_name(kind: Any) -> str:
         return 'a list of texts; write for example ["g722", "alaw"]'
     if get_origin(kind) is dict:
         return 'a table of texts; write for example { en = "piper" }'
+    if get_origin(kind) is Literal:
+        return "known here; write one of " + ", ".join(json.dumps(each) for each in get_args(kind))
     return KIND_NAMES[kind]
 
 

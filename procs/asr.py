@@ -14,7 +14,7 @@ def main(ctx: Context) -> None:
     detector.warm()
     policy = stream_policy(ctx.config.engines)
     recognizers = load_recognizers(ctx.config, lambda recognizer: LocalStreams(recognizer, detector, policy))
-    segments = ctx.text_writer("segments")
+    segments, languages = ctx.text_writer("segments"), ctx.text_writer("languages")
     with closing(Transcribers(ctx, recognizers)) as transcribers:
         ctx.ready()
         for _ in ctx.turns():
@@ -26,4 +26,6 @@ def main(ctx: Context) -> None:
                 for segment in speaker.segments():
                     segments.write(segment)
                     ctx.vitals.add("segments")
+                if found := speaker.language_found():
+                    languages.write(found)
                 speaker.settle()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from appliance.config import AsteriskConfig, Config, ConfigError, Phone, Route, Trunk
+from appliance.config import AsteriskConfig, Config, ConfigError, EmergencyConfig, Phone, Route, Trunk
 from appliance.telephony.asterisk_config import TEMPLATES, Directories, check, render
 
 CONFIG = Config(
@@ -88,6 +88,19 @@ def test_each_route_rings_its_callee_when_the_appliance_is_away(rendered: dict[s
     assert "exten => +4930,1,Stasis(dragoman,call,${EXTEN})" in dialplan
     assert "n(away),Dial(PJSIP/bob,20)" in dialplan
     assert "n(away),Dial(PJSIP/0171@carrier,30)" in dialplan
+
+
+def test_emergencies_go_out_through_the_first_trunk_without_the_appliance(rendered: dict[str, str]) -> None:
+    dialplan = rendered["extensions.conf"]
+    for number in ("112", "911"):
+        assert f"exten => {number},1,Dial(PJSIP/${{EXTEN}}@pbx)" in dialplan
+
+
+def test_emergencies_may_have_a_trunk_of_their_own(tmp_path: Path) -> None:
+    render(replace(CONFIG, emergency=EmergencyConfig(("999",), "carrier")), tmp_path, Directories(*[tmp_path] * 3))
+    dialplan = (tmp_path / "extensions.conf").read_text()
+    assert "exten => 999,1,Dial(PJSIP/${EXTEN}@carrier)" in dialplan
+    assert "911" not in dialplan
 
 
 @pytest.mark.parametrize(

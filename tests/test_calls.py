@@ -15,6 +15,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +78,7 @@ class RefusingPbx:
     def __init__(self, host: str) -> None:
         self.answer = "486 Busy Here"
         self.callers: list[str] = []
+        self.dialled: list[str] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((host, 0))
         self.port: int = self._socket.getsockname()[1]
@@ -101,9 +103,14 @@ class RefusingPbx:
         headers += [line + ";tag=pbx" for line in lines if line.lower().startswith("to:")]
         if method.startswith("INVITE"):
             sender = next(line for line in headers if line.startswith("From:"))
-            self.callers.append(sender.partition("sip:")[2].partition("@")[0])
+            self.callers.append(_user(sender))
+            self.dialled.append(_user(method))
         status = self.answer if method.startswith("INVITE") else "200 OK"
         return "\r\n".join([f"SIP/2.0 {status}", *headers, "Content-Length: 0", "", ""])
+
+
+def _user(header: str) -> str:
+    return header.partition("sip:")[2].partition("@")[0]
 
 
 class Media:
@@ -207,10 +214,10 @@ class Appliance:
 class Site:
     """Asterisk, the appliance's socket, and any number of phones."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, routes: tuple[Route, ...] = (), **changes: Any) -> None:
         self.folder = folder
         self.pbx = RefusingPbx(TRUNK_HOST)
-        self.config = site_config(self.pbx.port)
+        self.config = site_config(self.pbx.port, routes, **changes)
         self.asterisk = PrivateAsterisk(asterisk_tree(self.config), folder / "asterisk", self.config)
         self.media = Media(self.config.media.host, self.config.media.port)
         self._phones = 0
@@ -240,7 +247,7 @@ class Site:
         return not self.ari("/channels") and not self.ari("/bridges")
 
 
-def site_config(trunk_port: int) -> Config:
+def site_config(trunk_port: int, more: tuple[Route, ...] = (), **changes: Any) -> Config:
     """Six phones, a trunk, and a number for each."""
     phones = tuple(Phone(name, password=name) for name in NAMES)
     routes = [Route(f"10{place}", "en", "pt-br", f"PJSIP/{name}", RING_S) for place, name in enumerate(NAMES)]
@@ -255,7 +262,8 @@ def site_config(trunk_port: int) -> Config:
             asterisk=AsteriskConfig(ari_password="secret"),
             phones=phones,
             trunks=(Trunk("pbx", TRUNK_HOST, trunk_port),),
-            routes=tuple(routes),
+            routes=(*routes, *more),
+            **changes,
         )
     )
 

@@ -47,6 +47,13 @@ caller_language = "en"
 callee_language = "pt-BR"
 callee = "PJSIP/bruno"
 """
+AUTO_ROUTE = """
+[[routes]]
+number = "2001"
+caller_language = "auto"
+callee_language = "en"
+callee = "PJSIP/bruno"
+"""
 SHIPPED = str(Path(__file__).parent.parent / "appliance.toml")
 
 
@@ -143,6 +150,22 @@ def test_config_check_for_programs():
     [
         ('[engines]\ntranslator = "babelfish"', 'engines.translator: there is no engine "babelfish"'),
         ('[engines.synthesizers]\nen = "piper"', 'engines.synthesizers: nobody does "pt-br", which a route needs'),
+        (
+            '[engines.recognizers]\n"*" = "whisper-tiny-en"' + AUTO_ROUTE,
+            'engines.recognizers: "whisper-tiny-en" and the voices have en in common, which leaves nothing to find out',
+        ),
+        (
+            '[engines.recognizers]\nen = "whisper-base"\npt-br = "whisper-base"' + AUTO_ROUTE,
+            'engines.recognizers: nobody finds out what is spoken on a route with "auto"',
+        ),
+        (
+            '[engines.synthesizers]\nen = "piper"\npt-br = "kokoro"\nde = "elevenlabs"' + AUTO_ROUTE,
+            'routes[0]: "bergamot" does not translate between "de", which may be found out, and "en"',
+        ),
+        (
+            AUTO_ROUTE + 'fallback_language = "fr"',
+            'routes[0].fallback_language: "fr" is none of the languages that can be found out; write one of en, pt-br',
+        ),
         ("[asterisk]\nrtp_last_port = 10007", "asterisk.rtp_last_port: 8 ports are too few for 8 legs and 16 lanes"),
     ],
 )

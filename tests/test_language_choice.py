@@ -50,6 +50,22 @@ def test_other_languages_do_not_count():
     assert push(choice(), [{"gl": 0.8, "pt": 0.18, "en": 0.02}] * 2)[-1] == "pt-br"
 
 
+def test_a_language_that_is_no_candidate_is_noticed_after_a_while_and_forgotten_again():
+    chosen = choice()
+    push(chosen, [{"hu": 0.9, "pt": 0.06, "en": 0.04}] * 4)
+    assert chosen.foreign == ""
+    push(chosen, [{"hu": 0.9, "pt": 0.06, "en": 0.04}] * 2)
+    assert chosen.foreign == "hu"
+    push(chosen, [ENGLISH] * 20)
+    assert (chosen.foreign, chosen.language) == ("", "en")
+
+
+def test_an_unclear_sound_is_no_foreign_language():
+    chosen = choice()
+    push(chosen, [{"gl": 0.3, "es": 0.3, "pt": 0.38}] * 10)
+    assert chosen.foreign == ""
+
+
 def test_shares_are_equal_before_anything_is_heard():
     assert choice().shares == {"en": 0.5, "pt-br": 0.5}
 

@@ -26,13 +26,14 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> None:
         explanation = explain(load(path))
     except ConfigError as error:
         explanation = Explanation(
-            routes=(), hearing=(), ports=(), memory_bytes=0, problems=tuple(str(error).splitlines())
+            routes=(), full_house=(), hearing=(), ports=(), memory_bytes=0, problems=tuple(str(error).splitlines())
         )
     if json:
         typer.echo(msgspec.json.encode(explanation))
     elif not explanation.problems:
         typer.echo(f"{path} is good.\n\nWhen somebody dials")
         typer.echo("\n".join(f"  {route}" for route in explanation.routes) or "  (there are no [[routes]] yet)")
+        typer.echo("\nWhen all places are taken\n" + "\n".join(f"  {line}" for line in explanation.full_house))
         typer.echo("\nWhat a listener hears\n" + "\n".join(f"  {line}" for line in explanation.hearing))
         typer.echo("\nPorts\n" + "\n".join(f"  {port}" for port in explanation.ports))
         typer.echo(f"\nShared memory\n  {explanation.memory_bytes / 1e6:.0f} MB")

@@ -110,7 +110,8 @@ def _room_table(room: "RoomView") -> "Table":
     table = _table(f"room {room.name}", "what", "languages", "there", "waiting", "dropped", "lag")
     for leg in room.legs:
         ring = leg.uplink
-        table.add_row(f"leg {leg.place}", leg.language, _yes(leg.hears), f"{ring.depth} frames", str(ring.dropped), "")
+        language = f"{leg.language} → {leg.found}" if leg.found else leg.language
+        table.add_row(f"leg {leg.place}", language, _yes(leg.hears), f"{ring.depth} frames", str(ring.dropped), "")
     for lane in room.lanes:
         ring = lane.downlink
         languages = f"{lane.source_language} → {lane.target_language}"

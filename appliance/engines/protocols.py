@@ -184,6 +184,8 @@ class Transcript:
     committed: tuple[Word, ...]
     tentative: tuple[Word, ...] = ()
     decode_ms: float = 0.0  # what this revision took the engine, where that is known
+    decided: bool | None = None  # whether `language` is, where it has to be found out; None: the engine cannot say
+    foreign: str = ""  # what it really seems to be, where the engine had to choose among others
 
 
 class RecognitionStream(Protocol):

@@ -8,7 +8,7 @@ import msgspec
 from appliance.frames import _ring
 from appliance.frames.ring_table import RINGS, RingKind
 
-VERSION = 3  # count up when anything moves or means something else
+VERSION = 4  # count up when anything moves or means something else
 HEADER_BYTES = 4096
 VITALS_WORDS = 64
 VITALS_BYTES = VITALS_WORDS * 8

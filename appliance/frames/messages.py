@@ -23,6 +23,15 @@ class Segment(msgspec.Struct, frozen=True, tag="segment"):
     asr_ms: float  # time spent in the recognizer for this revision
 
 
+class LanguageFound(msgspec.Struct, frozen=True, tag="language"):
+    """What a leg speaks whose route says `auto`: told with each of its utterances, so that nobody has to remember."""
+
+    leg: int
+    call: int  # which use of the leg's place this is
+    language: str
+    foreign: str = ""  # what it really seems to be, where nobody here interprets that; `language` is a makeshift then
+
+
 class Translation(msgspec.Struct, frozen=True, tag="translation"):
     """What one more revision of a segment adds to what is said in one lane; it is never taken back.
 

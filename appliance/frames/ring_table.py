@@ -20,6 +20,7 @@ RINGS = (
     RingKind("uplink", "rtp", "asr", slots=512, per="leg", abreast=True),  # 10.24 s: also the replay buffer
     RingKind("downlink", writer="tts", reader="rtp", slots=2048, per="lane"),  # 40.96 s: the longest utterance
     RingKind("segments", writer="asr", reader="mt", slots=256, per="box"),
+    RingKind("languages", writer="asr", reader="calls", slots=64, per="box"),
     RingKind("translations", writer="mt", reader="tts", slots=256, per="box"),
     RingKind("journal", writer="*", reader="watchdog", slots=256, per="process"),
     RingKind("health", writer="watchdog", reader="ops", slots=1024, per="box"),  # what operators may look back on

@@ -19,6 +19,12 @@ class Leg(msgspec.Struct, frozen=True):
     language: str
     ear: Address | None  # where Asterisk sends this leg's speech from; None until the ear is there
     route: str = ""  # the number that was dialled
+    found: str = ""  # what it speaks, where `language` is "auto" and that is known
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows yet what it speaks: it is heard as it is, and its translation waits."""
+        return self.language == "auto" and not self.found
 
 
 class Booth(msgspec.Struct, frozen=True):

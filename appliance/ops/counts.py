@@ -68,6 +68,7 @@ COUNTS = (
         tuple(Source((stage,), stage, "engine_errors") for stage in ("asr", "mt", "tts")),
     ),
     Count("calls", "Calls that were given a room.", (), (Source((), "calls", "calls"),)),
+    Count("calls_full", "Calls that were refused, or not interpreted: no place.", (), (Source((), "calls", "full"),)),
     Count(
         "asterisk_reconnects", "Times that Asterisk's events stopped coming.", (), (Source((), "calls", "reconnects"),)
     ),

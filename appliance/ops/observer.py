@@ -130,7 +130,10 @@ class Observer:
         heads = {(leg.place, leg.call): self.memory.ring_state("uplink", leg.place).head for leg in roster.legs}
         self.legs_unheard = self._ears.look(heads, now_ns)
         there = {booth.place for booth in roster.booths if booth.address}
-        mute = {(lane.place, lane.call): 0 for lane in roster.lanes if lane.booth not in there}
+        waiting = {leg.place for leg in roster.legs if leg.is_unknown}
+        mute = {
+            (lane.place, lane.call): 0 for lane in roster.lanes if lane.booth not in there and lane.leg not in waiting
+        }
         self.lanes_unspoken = self._booths.look(mute, now_ns)
 
 

@@ -16,21 +16,26 @@ class ChoicePolicy:
     memory_ms: int = 8_000  # what was heard longer ago counts less and less
     switch_share: float = 0.80
     switch_ms: int = 3_000  # another language has to lead for so long: a borrowed word changes nothing
+    foreign_share: float = 0.70  # of everything heard, for a language that is none of the candidates
 
 
 @dataclass(slots=True)
 class LanguageChoice:
     """One leg that may speak one of `candidates`; `language` is None until it is decided.
 
-    `expected` is chosen if decide_ms of speech settle nothing.
+    `expected` is chosen if decide_ms of speech settle nothing. `foreign` is what the leg seems to speak really, where
+    that is none of them.
     """
 
     candidates: tuple[str, ...]
     expected: str
     policy: ChoicePolicy = ChoicePolicy()
     language: str | None = None
+    foreign: str = ""
     _heard_ms: float = 0.0
     _evidence: dict[str, float] = field(default_factory=dict)
+    _others: dict[str, float] = field(default_factory=dict)  # evidence for languages that are no candidates
+    _all: float = 0.0
     _leader: str = ""
     _led_ms: float = 0.0
 
@@ -52,6 +57,7 @@ class LanguageChoice:
         `probabilities` may name other languages too ("pt" counts for "pt-br"); they are left out.
         """
         self._add(probabilities, voiced_ms)
+        self.foreign = self._outsider()
         shares = self.shares
         leader = max(self.candidates, key=shares.__getitem__)
         self._led_ms = self._led_ms + voiced_ms if leader == self._leader else voiced_ms
@@ -69,11 +75,22 @@ class LanguageChoice:
             return None
         return leader if share > 1.5 / len(self.candidates) else self.expected
 
+    def _outsider(self) -> str:
+        if self._heard_ms < self.policy.decide_ms:
+            return ""
+        name, evidence = max(self._others.items(), key=lambda each: each[1], default=("", 0.0))
+        return name if evidence >= self.policy.foreign_share * self._all else ""
+
     def _add(self, probabilities: Mapping[str, float], voiced_ms: float) -> None:
         scores = {name: max(LEAST, _probability(probabilities, name)) for name in self.candidates}
         total = sum(scores.values())
         fade = 0.5 ** (voiced_ms / self.policy.memory_ms)
         self._heard_ms += voiced_ms
+        self._all = self._all * fade + voiced_ms
+        known = {name.partition("-")[0] for name in self.candidates}
+        strange = {name: share for name, share in probabilities.items() if name.partition("-")[0] not in known}
+        for name in self._others.keys() | strange.keys():
+            self._others[name] = self._others.get(name, 0.0) * fade + voiced_ms * strange.get(name, 0.0)
         for name in self.candidates:
             self._evidence[name] = self._evidence.get(name, 0.0) * fade + voiced_ms * scores[name] / total
 

@@ -248,6 +248,8 @@ class LocalStream:
                 self._language,
                 tuple(saying.words),
                 decode_ms=decode_ms,
+                decided=self.choice.language is not None if self.choice else None,
+                foreign=self.choice.foreign if self.choice else "",
             )
         )
         saying.revision += 1

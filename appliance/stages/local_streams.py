@@ -15,7 +15,6 @@ from appliance.engines.protocols import (
     VoiceDetector,
     covers,
 )
-from appliance.engines.registry import EVERY_OTHER
 from appliance.speech.decode_pace import DecodePace
 from appliance.speech.endpointing import EndpointPolicy
 from appliance.speech.language_choice import LanguageChoice
@@ -31,7 +30,7 @@ Batch = list[tuple[LocalStream, Decode]]
 
 def stream_policy(engines: EnginesConfig) -> StreamPolicy:
     """As the configuration has it: a language that nobody can answer in is not waited for."""
-    languages = tuple(language for language in engines.synthesizers if language != EVERY_OTHER)
+    languages = engines.languages
     if not engines.simultaneous:
         return StreamPolicy(None, languages, EndpointPolicy(hang_ms=engines.endpoint_ms))
     pause_ms = min(LONGEST_PAUSE_MS, engines.endpoint_ms // 2)

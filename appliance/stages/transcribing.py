@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from appliance.engines.protocols import (
+    AUTO,
     EngineError,
     EngineRefused,
     EngineUnavailable,
@@ -12,11 +13,12 @@ from appliance.engines.protocols import (
     Transcript,
 )
 from appliance.engines.registry import for_language
-from appliance.frames.messages import Segment
+from appliance.frames.messages import LanguageFound, Segment
 from appliance.frames.ring import RingReader
 from appliance.frames.roster import Leg, Roster
 from appliance.speech.segmenter import Segmenter, SegmentPolicy, TextSegment
 from appliance.speech.settled_words import SettledWords
+from appliance.stages.spoken_language import SpokenLanguage
 from appliance.supervision.context import Context
 from appliance.units import FRAME_NS
 
@@ -38,6 +40,9 @@ class Transcriber:
         policy = SegmentPolicy() if context.config.engines.simultaneous else NO_PARTIALS
         self._segmenter = Segmenter(leg.place, leg.language, policy)
         self._words = SettledWords()
+        candidates = context.config.engines.languages
+        self._spoken = SpokenLanguage(leg, candidates) if leg.language == AUTO and candidates else None
+        self._found: LanguageFound | None = None
         self._dropped = 0
         self._needed_from = 0
         self._newest = (0, 0)  # sequence number and capture time of the newest frame
@@ -61,6 +66,11 @@ class Transcriber:
                 yield self._message(segment, transcript.decode_ms)
         for segment in self._segmenter.wait(self._newest[1]):
             yield self._message(segment, 0.0)
+
+    def language_found(self) -> LanguageFound | None:
+        """What has become known of the leg's language since the last call."""
+        found, self._found = self._found, None
+        return found
 
     def settle(self) -> None:
         """The segments given out are safe with the next process: a restart need not recognise them again."""
@@ -105,6 +115,8 @@ class Transcriber:
     def _segments_of(self, transcript: Transcript) -> list[TextSegment]:
         words = self._words.push(transcript)
         self._segmenter.language = transcript.language
+        if self._spoken:
+            self._found = self._spoken.hear(transcript) or self._found
         segments = self._segmenter.push(words)
         self._told_to_ns = words[-1].end_ns if words else self._told_to_ns
         if transcript.final:

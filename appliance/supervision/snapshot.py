@@ -40,6 +40,7 @@ class LegView(msgspec.Struct, frozen=True):
     language: str
     hears: bool  # its ear is there
     uplink: RingView
+    found: str = ""  # what it speaks, where `language` is "auto" and that is known
 
 
 class LaneView(msgspec.Struct, frozen=True):
@@ -126,11 +127,11 @@ def _rooms(memory: Memory, roster: Roster, now_ns: int) -> tuple[RoomView, ...]:
 
 
 def _leg(memory: Memory, leg: Leg) -> LegView:
-    return LegView(leg.place, leg.language, leg.ear is not None, _ring(memory, "uplink", leg.place))
+    return LegView(leg.place, leg.language, leg.ear is not None, _ring(memory, "uplink", leg.place), leg.found)
 
 
 def _lane(memory: Memory, lane: Lane, leg: Leg, speaks: bool, now_ns: int) -> LaneView:
     downlink = _ring(memory, "downlink", lane.place)
     said_ns = memory.ring_state("downlink", lane.place).capture_ns
     lag_ms = (now_ns - said_ns) / NS_PER_MS if said_ns else None
-    return LaneView(lane.place, leg.language, lane.target_language, speaks, downlink, lag_ms)
+    return LaneView(lane.place, leg.found or leg.language, lane.target_language, speaks, downlink, lag_ms)

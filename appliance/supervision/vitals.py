@@ -49,6 +49,7 @@ COUNTERS = (
     "facts_retried",  # segments translated a second time because some had got lost
     "facts_lost",  # those that were lost all the same
     "mended",  # segments whose translation began anew in other words, and was joined to what had been told
+    "full",  # callers for whom there was no place
     "asterisk_up",  # 1: the stream of Asterisk's events is there
 )
 _WORD_OF = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}

@@ -141,6 +141,12 @@ class Ari:
             "POST", f"/applications/{self.application}/subscription", {"eventSource": f"channel:{channel}"}
         )
 
+    async def variable(self, channel: str, name: str) -> str:
+        """The value of a channel variable, or of a function of the dialplan."""
+        return msgspec.json.decode(
+            await self._request("GET", f"/channels/{channel}/variable", {"variable": name}), type=_Value
+        ).value
+
     async def set_variable(self, channel: str, name: str, value: str) -> None:
         """Set a channel variable."""
         await self._request("POST", f"/channels/{channel}/variable", {"variable": name, "value": value})
@@ -157,6 +163,12 @@ class Ari:
         """Send a channel out of Stasis into the dialplan."""
         query = {"context": context, "extension": extension} | ({"label": label} if label else {"priority": "1"})
         await self._request("POST", f"/channels/{channel}/continue", query)
+
+    async def run(self, channel: str, context: str, extension: str, variables: Mapping[str, str]) -> None:
+        """Let the dialplan run `extension` on a channel of no use otherwise, which is gone when it has run."""
+        query = {"channelId": channel, "otherChannelId": f"{channel}-2", "endpoint": f"Local/{extension}@{context}/n"}
+        query |= {"app": self.application, "appArgs": "none"}
+        await self._request("POST", "/channels", query, {"variables": dict(variables)})
 
     async def hang_up(self, channel: str, cause: int) -> None:
         """End a channel, with a Q.850 cause; one that has ended already is none to complain about."""
@@ -202,6 +214,10 @@ def _event(text: str) -> Event | None:
         return msgspec.json.decode(text, type=Event)
     except msgspec.ValidationError:
         return None
+
+
+class _Value(msgspec.Struct):
+    value: str = ""
 
 
 class _Refusal(msgspec.Struct):

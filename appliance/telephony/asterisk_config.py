@@ -1,7 +1,7 @@
 """Asterisk's configuration files, rendered from `appliance.toml` and the templates in `asterisk/`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -97,6 +97,7 @@ def _values(config: Config, target: Path, directories: Directories) -> dict[str,
         "rtp_last_port": asterisk.rtp_last_port,
         "phones": _pieces(_phone(phone, f"phones[{place}]") for place, phone in enumerate(config.phones)),
         "trunks": _pieces(_trunk(trunk, f"trunks[{place}]") for place, trunk in enumerate(config.trunks)),
+        "emergencies": _pieces(_emergencies(config)),
         "routes": _pieces(_route(route, application, f"routes[{place}]") for place, route in enumerate(config.routes)),
     }
 
@@ -148,6 +149,14 @@ def _route(route: Route, application: str, where: str) -> str:
         ring_s=route.ring_s,
         application=application,
     )
+
+
+def _emergencies(config: Config) -> Iterator[str]:
+    """None where no trunk leads out."""
+    if config.emergency_trunk:
+        trunk = _checked(config.emergency_trunk, NAME, "emergency.trunk")
+        for number in config.emergency.numbers:
+            yield _piece("emergency", number=_checked(number, NUMBER, "emergency.numbers"), trunk=trunk)
 
 
 def _codecs(codecs: tuple[str, ...], where: str) -> str:

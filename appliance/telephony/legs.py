@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from appliance.config import AUTO
+
 
 class LegState(Enum):
     """How far a leg has come."""
@@ -15,12 +17,16 @@ class LegState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One person's side. `index` is its number in the room, for ever."""
+    """One person's side. `index` is its number in the room, for ever.
+
+    Whose language `is_auto` has "auto" for one until it is found out.
+    """
 
     index: int
     channel: str
     language: str
     state: LegState
+    is_auto: bool = False
 
     @property
     def is_here(self) -> bool:
@@ -31,6 +37,11 @@ class Leg:
     def has_gone(self) -> bool:
         """Whether its channel has ended."""
         return self.state is LegState.GONE
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows yet what it speaks."""
+        return self.language == AUTO
 
     def answered(self) -> "Leg":
         """It talks; a leg that has gone stays gone."""

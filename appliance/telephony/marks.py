@@ -16,6 +16,7 @@ from appliance.telephony.rooms import Room, wishes
 VARIABLE = "DRAGOMAN"
 ROOM_CONTEXT = "dragoman-room"
 BOOTH_CONTEXT = "dragoman-booth"
+MOVE_CONTEXT = "dragoman-move"
 
 
 Role = Literal["leg", "ear", "booth"]
@@ -33,6 +34,7 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     leg: int = -1
     lanes: dict[str, int] = {}
     route: str = ""
+    is_auto: bool = False  # of a leg: its language is found out
 
     def text(self) -> str:
         """As the value of the channel variable."""
@@ -96,12 +98,18 @@ class FoundRoom:
 
 @dataclass(frozen=True, slots=True)
 class LiveRoom:
-    """A room that can go on: everything that its host must know."""
+    """A room that can go on: everything that its host must know.
+
+    `conferences`: the language whose conference each leg is in. `torn` is what was caught in the middle of being made
+    or taken down, or is not needed: ears by leg, booths by language.
+    """
 
     room: Room
     seats: Seats
     ears: dict[int, Address]
     booths: dict[str, Address]
+    conferences: dict[int, str] = field(default_factory=dict)
+    torn: tuple[tuple[int, ...], tuple[str, ...]] = ((), ())
 
 
 def find_rooms(channels: Iterable[Channel], application: str) -> dict[str, FoundRoom]:
@@ -122,7 +130,7 @@ def find_rooms(channels: Iterable[Channel], application: str) -> dict[str, Found
 def room_of(found: FoundRoom) -> Room:
     """What the channels say about their room."""
     legs = [
-        Leg(index, channel.id, mark.language, _state(index, channel))
+        Leg(index, channel.id, _language(found, index), _state(index, channel), mark.is_auto)
         for index, (channel, mark) in sorted(found.legs.items())
     ]
     marks = [mark for _, mark in found.legs.values()]
@@ -134,7 +142,8 @@ def revive(found: FoundRoom, bridges: Iterable[Bridge]) -> LiveRoom | None:
     """The room as it was, if nothing of it is missing; None: it cannot go on.
 
     A room whose callee still rings needs no more than its legs. One in which people talk needs each ear in its bridge
-    and each booth in its ConfBridge; less than that was caught in the middle of being set up, or taken down.
+    and each booth in its ConfBridge; less than that was caught in the middle of being set up, or taken down. Only where
+    a leg may change its language, that is mended: such a room is caught in the middle of a change more easily.
     """
     room = room_of(found)
     if room.is_over:
@@ -142,14 +151,22 @@ def revive(found: FoundRoom, bridges: Iterable[Bridge]) -> LiveRoom | None:
     seats = Seats(legs={index: mark.place for index, (_, mark) in found.legs.items()})
     if not any(leg.state is LegState.TALKING for leg in room.legs):
         return LiveRoom(room, seats, {}, {})
-    if not _is_complete(room, found, bridges):
+    if not all(channel.dialplan.context == ROOM_CONTEXT for channel, _ in found.legs.values()):
         return None
-    for index, (_, mark) in found.ears.items():
+    ears, booths = _whole_ears(room, found, bridges), _whole_booths(room, found)
+    torn = (tuple(found.ears.keys() - set(ears)), tuple(found.booths.keys() - set(booths)))
+    wanted = wishes(room)
+    is_complete = torn == ((), ()) and len(ears) == len(wanted.ears) and len(booths) == len(wanted.open_booths)
+    if not is_complete and not any(leg.is_auto for leg in room.legs):
+        return None
+    for index in ears:
+        _, mark = found.ears[index]
         seats.lanes |= {(index, language): place for language, place in mark.lanes.items()}
-    seats.booths = {language: mark.place for language, (_, mark) in found.booths.items()}
-    ears = {index: local_address(channel) for index, (channel, _) in found.ears.items()}
-    booths = {language: local_address(channel) for language, (channel, _) in found.booths.items()}
-    return LiveRoom(room, seats, ears, booths)
+    seats.booths = {language: found.booths[language][1].place for language in booths}
+    conferences = {
+        index: channel.dialplan.exten.removeprefix(f"{found.name}-") for index, (channel, _) in found.legs.items()
+    }
+    return LiveRoom(room, seats, ears, booths, conferences, torn)
 
 
 def _state(index: int, channel: Channel) -> LegState:
@@ -158,13 +175,23 @@ def _state(index: int, channel: Channel) -> LegState:
     return LegState.WAITING if index == 0 else LegState.RINGING
 
 
-def _is_complete(room: Room, found: FoundRoom, bridges: Iterable[Bridge]) -> bool:
-    wanted = wishes(room)
+def _language(found: FoundRoom, leg: int) -> str:
+    """What a leg speaks; where that may change, its ear's mark is brought up to date."""
+    _, mark = found.legs[leg]
+    return found.ears[leg][1].language if mark.is_auto and leg in found.ears else mark.language
+
+
+def _whole_ears(room: Room, found: FoundRoom, bridges: Iterable[Bridge]) -> dict[int, Address]:
+    """Those that are needed and in their bridges."""
     bridged = {channel for bridge in bridges for channel in bridge.channels}
-    return (
-        all(channel.dialplan.context == ROOM_CONTEXT for channel, _ in found.legs.values())
-        and set(wanted.ears) == set(found.ears)
-        and set(wanted.booths) == set(found.booths)
-        and all({ear_id(room.name, leg), snoop_id(room.name, leg)} <= bridged for leg in wanted.ears)
-        and all(channel.dialplan.context == BOOTH_CONTEXT for channel, _ in found.booths.values())
-    )
+    return {
+        leg: local_address(found.ears[leg][0])
+        for leg in wishes(room).ears
+        if leg in found.ears and {ear_id(room.name, leg), snoop_id(room.name, leg)} <= bridged
+    }
+
+
+def _whole_booths(room: Room, found: FoundRoom) -> dict[str, Address]:
+    """Those that are needed and in their conferences."""
+    there = {tag: channel for tag, (channel, _) in found.booths.items() if channel.dialplan.context == BOOTH_CONTEXT}
+    return {tag: local_address(there[tag]) for tag in wishes(room).open_booths if tag in there}

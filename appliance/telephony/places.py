@@ -5,13 +5,27 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from appliance.config import AUTO
 from appliance.frames import roster
 from appliance.frames.roster import Address, Roster
+from appliance.telephony.legs import Leg
 from appliance.telephony.rooms import Room, wishes
 
 
 class HouseFullError(Exception):
     """All places of a kind are taken; the message says which."""
+
+
+def check_load(room: Room, others: Iterable[Room], most_calls: int) -> None:
+    """Whether one more room can be interpreted beside the others; 0: as many as there are places for.
+
+    Raises HouseFullError. People of one language cost the engines nothing.
+    """
+    running = sum(bool(wishes(other).lanes) for other in others)
+    if most_calls and wishes(room).lanes and running >= most_calls:
+        raise HouseFullError(
+            f"as many calls as this machine can do are interpreted now (capacity.most_calls = {most_calls})"
+        )
 
 
 @dataclass(slots=True)
@@ -87,6 +101,16 @@ class Places:
         self._lanes.settle(wanted.lanes, seats.lanes, new.lanes)
         self._booths.settle(wanted.booths, seats.booths, new.booths)
 
+    def refit(self, room: Room, seats: Seats) -> None:
+        """The same when somebody speaks another language now: what is not needed any more is given back first.
+
+        Raises HouseFullError; what is still needed of `seats` is there then.
+        """
+        wanted = wishes(room)
+        self._lanes.settle(wanted.lanes, seats.lanes, {})
+        self._booths.settle(wanted.booths, seats.booths, {})
+        self.fit(room, seats)
+
     def resume(self, room: Room, seats: Seats) -> None:
         """Take exactly the places in `seats`, for a room that had them before, and those that it lacks.
 
@@ -120,16 +144,20 @@ def roster_of(
     """A room's part of the roster: what has a place, with the addresses known so far."""
     wanted = wishes(room)
     return Roster(
-        legs=tuple(
-            roster.Leg(seats.legs[leg.index], room.number, room.name, leg.language, ears.get(leg.index), room.route)
-            for leg in room.present
-        ),
+        legs=tuple(_leg(room, leg, seats.legs[leg.index], ears.get(leg.index)) for leg in room.present),
         lanes=tuple(
             roster.Lane(seats.lanes[lane], room.number, seats.legs[lane[0]], lane[1], seats.booths[lane[1]])
             for lane in wanted.lanes
+            if lane[1] != AUTO
         ),
         booths=tuple(
             roster.Booth(seats.booths[language], room.name, language, booths.get(language))
             for language in wanted.booths
+            if language != AUTO
         ),
     )
+
+
+def _leg(room: Room, leg: Leg, place: int, ear: Address | None) -> roster.Leg:
+    found = leg.language if leg.is_auto and not leg.is_unknown else ""
+    return roster.Leg(place, room.number, room.name, AUTO if leg.is_auto else leg.language, ear, room.route, found)

@@ -1,17 +1,20 @@
 """The host of one room: does in Asterisk what the room needs, from the first ring until the last channel is deleted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable
 
-from appliance.config import Route
+from msgspec.structs import replace
+
+from appliance.config import AUTO, Route
 from appliance.frames.roster import Address, Roster
-from appliance.telephony.ari import Ari, RefusedError, UnreachableError
+from appliance.telephony.ari import Ari, AriError, RefusedError, UnreachableError
 from appliance.telephony.ari_messages import Channel
 from appliance.telephony.causes import NORMAL, TEMPORARY_FAILURE, UNREGISTERED
-from appliance.telephony.legs import Leg, LegState
+from appliance.telephony.house import Answered, Close, Ended, House, News, Spoke, Unclear
+from appliance.telephony.legs import Leg
 from appliance.telephony.marks import (
     BOOTH_CONTEXT,
+    MOVE_CONTEXT,
     ROOM_CONTEXT,
     VARIABLE,
     LiveRoom,
@@ -24,43 +27,21 @@ from appliance.telephony.marks import (
     local_address,
     snoop_id,
 )
-from appliance.telephony.places import Places, Seats, roster_of
-from appliance.telephony.rooms import HangUp, Room, after_answer, after_end, farewells, wishes
+from appliance.telephony.places import HouseFullError, Seats, roster_of
+from appliance.telephony.rooms import (
+    HangUp,
+    Room,
+    after_answer,
+    after_end,
+    after_language,
+    conference,
+    farewells,
+    wishes,
+)
 from appliance.telephony.routes import caller_id
 
 ENTERS_STASIS_S = 4.0
 NEWS_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The leg with this channel has answered."""
-
-    channel: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The leg with this channel has ended, for this Q.850 cause."""
-
-    channel: str
-    cause: int
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """The appliance closes."""
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What all rooms share."""
-
-    ari: Ari
-    places: Places
-    media: str  # HOST:PORT of our socket
-    entered: Callable[[str], asyncio.Future[None]]  # done when that channel enters Stasis; ask before making it
-    publish: Callable[[], None]  # a room's part of the roster has changed
 
 
 class RoomHost:
@@ -69,14 +50,18 @@ class RoomHost:
     def __init__(self, house: House, room: Room, seats: Seats) -> None:
         self.room = room
         self.seats = seats
-        self.events: asyncio.Queue[Answered | Ended | Close] = asyncio.Queue()
+        self.events: asyncio.Queue[News] = asyncio.Queue()
         self.has_called = False  # all its legs have a channel
         self._house = house
         self._ari = house.ari
         # None: asked for, and perhaps there already.
         self._ears: dict[int, Address | None] = {}
         self._booths: dict[str, Address | None] = {}
-        self._joined: set[int] = set()
+        self._joined: dict[int, str] = {}  # the conference each leg is in
+        self._torn: tuple[tuple[int, ...], tuple[str, ...]] = ((), ())
+        self._is_arranged = True  # what the room needs is there
+        self._foreign: dict[str, str] = {}  # by channel, as operators have been told
+        self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def of_live(cls, house: House, live: LiveRoom) -> "RoomHost":
@@ -84,12 +69,13 @@ class RoomHost:
         host = cls(house, live.room, live.seats)
         host._ears, host._booths = {**live.ears}, {**live.booths}
         host.has_called = True
-        host._joined = {leg.index for leg in live.room.legs if leg.state is LegState.TALKING}
+        host._joined, host._torn = {**live.conferences}, live.torn
+        host._is_arranged = not any(leg.is_auto for leg in live.room.legs) or not live.conferences
         return host
 
     def roster(self) -> Roster:
         """The room's part of the roster: empty unless people are being interpreted."""
-        if self.room.is_over or not self._booths:
+        if self.room.is_over or not (self._ears or self._booths):
             return Roster()
         return roster_of(self.room, self.seats, self._ears, self._booths)
 
@@ -103,7 +89,7 @@ class RoomHost:
 
         Raises AriError if Asterisk does not do as asked; everybody is hung up then, as far as Asterisk can be reached.
         """
-        await self._serve(_together(self._ari.subscribe(leg.channel) for leg in self.room.present))
+        await self._serve(self._resume())
 
     async def _serve(self, beginning: Awaitable[None]) -> None:
         partings: list[HangUp] | None = None
@@ -115,6 +101,11 @@ class RoomHost:
                 raise
         finally:
             await self._clear(farewells(self.room, TEMPORARY_FAILURE) if partings is None else partings)
+
+    async def _resume(self) -> None:
+        await _together(self._ari.subscribe(leg.channel) for leg in self.room.present)
+        if not self._is_arranged:
+            await self._arrange_again()
 
     async def _ring(self, caller: Channel, waiting: Leg, ringing: Leg, route: Route) -> None:
         await self._ari.subscribe(caller.id)
@@ -135,6 +126,11 @@ class RoomHost:
                 case Answered(channel):
                     self.room = after_answer(self.room, channel)
                     await self._connect()
+                    self._expect_languages()
+                case Spoke(channel, language, foreign):
+                    await self._learn(channel, language, foreign)
+                case Unclear(channel):
+                    await self._learn(channel, AUTO, "")
                 case Ended(channel, cause):
                     self.room = after_end(self.room, channel)
                     if self.room.is_over:
@@ -147,8 +143,10 @@ class RoomHost:
         """Bring everybody who talks into the room, with ears and booths; what is there already stays as it is."""
         wanted = wishes(self.room)
         coming = [leg for leg in self.room.people if leg.index not in self._joined]
+        conferences = {leg.index: conference(self.room, leg) for leg in self.room.people}
+        moving = [leg for leg in self.room.people if self._joined.get(leg.index) not in (None, conferences[leg.index])]
         ears = [leg for leg in self.room.people if leg.index in wanted.ears and leg.index not in self._ears]
-        booths = [language for language in wanted.booths if language not in self._booths]
+        booths = [language for language in wanted.open_booths if language not in self._booths]
         await _together(
             [
                 *(self._ari.answer(leg.channel) for leg in coming if leg.index == 0),
@@ -163,16 +161,99 @@ class RoomHost:
             [
                 *(self._open_ear(leg) for leg in ears),
                 *(self._ari.leave_for(booth_id(name, tag), BOOTH_CONTEXT, f"{name}-{tag}") for tag in booths),
-                *(self._ari.leave_for(leg.channel, ROOM_CONTEXT, f"{name}-{leg.language}") for leg in coming),
+                *(self._ari.leave_for(leg.channel, ROOM_CONTEXT, f"{name}-{conferences[leg.index]}") for leg in coming),
+                *(self._move(leg, conferences[leg.index]) for leg in moving),
             ]
         )
-        self._joined |= {leg.index for leg in coming}
+        self._joined |= {leg.index: conferences[leg.index] for leg in (*coming, *moving)}
+
+    async def _move(self, leg: Leg, language: str) -> None:
+        """Bring a leg from one conference into another; what it misses is the move itself."""
+        where = {"DRAGOMAN_LEG": leg.channel, "DRAGOMAN_CONFERENCE": f"{self.room.name}-{language}"}
+        await self._ari.run(f"{self.room.name}-move{leg.index}", MOVE_CONTEXT, "move", where)
+
+    def _expect_languages(self) -> None:
+        """Wait only so long for it to be found out what somebody speaks."""
+        unknown = next((leg for leg in self.room.people if leg.is_unknown), None)
+        if unknown and not self._timer:
+            after_s = self._house.fallback(self.room.route).after_s
+            loop, event = asyncio.get_running_loop(), Unclear(unknown.channel)
+            self._timer = loop.call_later(after_s, self.events.put_nowait, event)
+
+    async def _learn(self, channel: str, heard: str, foreign: str) -> None:
+        """Somebody speaks `heard`, or `foreign`, or nobody knows what ("auto"). News or not: it is told repeatedly."""
+        leg = self.room.leg_of(channel)
+        if leg is None or leg.has_gone or (heard == AUTO and not leg.is_unknown):
+            return
+        is_found = heard != AUTO and not foreign
+        language = heard if is_found else self._house.fallback(self.room.route).language
+        news = foreign if foreign != self._foreign.get(channel, "") else ""
+        self._foreign[channel] = foreign
+        if news:
+            self._tell("DEGRADED", f'somebody speaks "{news}", which nobody here interprets; taken for "{language}"')
+        if language == leg.language and self._is_arranged:
+            return
+        if not is_found and not news:
+            self._tell("DEGRADED", f'it has not been found out what somebody speaks; taken for "{language}"')
+        await self._change(leg, language)
+
+    async def _change(self, leg: Leg, language: str) -> None:
+        """A leg speaks this from now on: give the room what that takes, with everybody in it all the time."""
+        before = self.room
+        self.room = after_language(self.room, leg.channel, language)
+        try:
+            self._house.places.refit(self.room, self.seats)
+        except HouseFullError as error:
+            self.room = before
+            self._house.places.fit(self.room, self.seats)
+            self._tell("DEGRADED", f'no place for somebody who speaks "{language}": {error}')
+            return
+        await self._arrange_again()
+
+    async def _arrange_again(self) -> None:
+        """What a room of people who talk needs now. What Asterisk refuses costs nobody the call: it is tried again."""
+        self._is_arranged = False
+        try:
+            await delete_helpers(self._ari, self.room.name, *self._torn)
+            self._torn = (), ()
+            await self._write_marks()  # first: killed from here on, the next process goes on with it
+            await self._connect()
+            await self._release()
+        except AriError as error:
+            self._tell("DEGRADED", f"the room is not as it should be: {error}")
+            ears = tuple(index for index, address in self._ears.items() if address is None)
+            booths = tuple(language for language, address in self._booths.items() if address is None)
+            self._forget(ears, booths)
+            self._torn = ears, booths
+        else:
+            self._is_arranged = True
+        self._expect_languages()
+
+    async def _write_marks(self) -> None:
+        """Bring up to date what a restarted process has to know.
+
+        On the ears alone: ARI sets no variables of a channel that is in the dialplan, as the legs are.
+        """
+        marks = {
+            ear_id(self.room.name, leg.index): self._ear_mark(leg)
+            for leg in self.room.people
+            if leg.index in self._ears
+        }
+        await _together(self._ari.set_variable(channel, VARIABLE, mark.text()) for channel, mark in marks.items())
+
+    def _tell(self, status: str, action: str) -> None:
+        self._house.report(status, action, self.room.name)
+
+    def _forget(self, ears: Iterable[int], booths: Iterable[str]) -> None:
+        for index in ears:
+            del self._ears[index]
+        for language in booths:
+            del self._booths[language]
 
     async def _make_ear(self, leg: Leg) -> None:
         self._ears[leg.index] = None
         ear, snoop = ear_id(self.room.name, leg.index), snoop_id(self.room.name, leg.index)
-        lanes = {language: place for (index, language), place in self.seats.lanes.items() if index == leg.index}
-        mark = self._mark("ear", leg.language, leg=leg.index, lanes=lanes)
+        mark = self._ear_mark(leg)
         entered = [self._house.entered(ear), self._house.entered(snoop)]
         channel = await self._ari.external_media(ear, self._house.media, {VARIABLE: mark.text()})
         self._ears[leg.index] = local_address(channel)
@@ -193,7 +274,12 @@ class RoomHost:
         await _in_stasis([entered])
 
     def _leg_mark(self, leg: Leg) -> Mark:
-        return self._mark("leg", leg.language, leg=leg.index, place=self.seats.legs[leg.index])
+        place = self.seats.legs[leg.index]
+        return replace(self._mark("leg", leg.language, leg=leg.index, place=place), is_auto=leg.is_auto)
+
+    def _ear_mark(self, leg: Leg) -> Mark:
+        lanes = {language: place for (index, language), place in self.seats.lanes.items() if index == leg.index}
+        return self._mark("ear", leg.language, leg=leg.index, lanes=lanes)
 
     def _mark(
         self, role: Role, language: str, *, place: int = -1, leg: int = -1, lanes: dict[str, int] | None = None
@@ -215,18 +301,17 @@ class RoomHost:
         """Take down what a room that goes on needs no more."""
         wanted = wishes(self.room)
         ears = [index for index in self._ears if index not in wanted.ears]
-        booths = [language for language in self._booths if language not in wanted.booths]
-        for index in ears:
-            del self._ears[index]
-        for language in booths:
-            del self._booths[language]
+        booths = [language for language in self._booths if language not in wanted.open_booths]
+        self._forget(ears, booths)
         self._house.places.fit(self.room, self.seats)
         self._house.publish()
         await delete_helpers(self._ari, self.room.name, ears, booths)
 
     async def _clear(self, partings: list[HangUp]) -> None:
         """Give the places back, and leave nothing of the room in Asterisk."""
-        ears, booths = list(self._ears), list(self._booths)
+        if self._timer:
+            self._timer.cancel()
+        ears, booths = [*self._ears, *self._torn[0]], [*self._booths, *self._torn[1]]
         self._ears, self._booths = {}, {}
         self._house.places.free(self.seats)
         self._house.publish()

@@ -2,16 +2,21 @@
 
 from dataclasses import dataclass, replace
 
+from appliance.config import AUTO
 from appliance.telephony.causes import NORMAL, cause_for_caller
 from appliance.telephony.legs import Leg, LegState
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What interpreting a room takes."""
+    """What interpreting a room takes.
+
+    A place is kept for the lane and the booth of a language that is not known yet, under its name "auto".
+    """
 
     lanes: tuple[tuple[int, str], ...]  # index of the speaking leg, target language
     booths: tuple[str, ...]  # languages
+    open_booths: tuple[str, ...]  # those that are heard now
     ears: tuple[int, ...]  # indices of legs
 
 
@@ -75,6 +80,22 @@ def after_end(room: Room, channel: str) -> Room:
     return replace(room, legs=tuple(leg.gone() if leg.channel == channel else leg for leg in room.legs))
 
 
+def after_language(room: Room, channel: str, language: str) -> Room:
+    """It has been found out what a leg speaks, or that it speaks something else now."""
+    legs = (replace(leg, language=language) if leg.channel == channel else leg for leg in room.legs)
+    return replace(room, legs=tuple(legs))
+
+
+def conference(room: Room, leg: Leg) -> str:
+    """The language whose conference a leg is in; whose language is unknown is with the first of the others.
+
+    They hear each other as they are then.
+    """
+    if not leg.is_unknown:
+        return leg.language
+    return next((language for language in room.languages if language != AUTO), AUTO)
+
+
 def farewells(room: Room, cause: int) -> list[HangUp]:
     """How everybody still present is hung up when the room ends because of `cause`.
 
@@ -85,12 +106,19 @@ def farewells(room: Room, cause: int) -> list[HangUp]:
 
 
 def wishes(room: Room) -> Wishes:
-    """Each leg's speech in every other language, and a booth for each language that is spoken to."""
+    """Each leg's speech in every other language, and a booth for each language that is spoken to.
+
+    A leg of unknown language is heard as it is, in nobody's booth: what is translated of it waits until it is known.
+    A leg that is `auto` has an ear also where nobody needs its translation: it may change its language.
+    """
     lanes = tuple(
         (leg.index, language) for leg in room.present for language in room.languages if language != leg.language
     )
+    known = {leg.index for leg in room.present if not leg.is_unknown}
+    autos = [leg.index for leg in room.present if leg.is_auto]
     return Wishes(
         lanes=lanes,
         booths=tuple(dict.fromkeys(language for _, language in lanes)),
-        ears=tuple(dict.fromkeys(index for index, _ in lanes)),
+        open_booths=tuple(dict.fromkeys(to for index, to in lanes if index in known and to != AUTO)),
+        ears=tuple(dict.fromkeys([*(index for index, _ in lanes), *autos])),
     )

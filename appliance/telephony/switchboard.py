@@ -3,22 +3,25 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 from appliance import clock
-from appliance.config import Config, Route
-from appliance.frames.messages import HealthEvent
+from appliance.config import AUTO, Config, Route
+from appliance.frames.messages import HealthEvent, LanguageFound
 from appliance.frames.roster import Roster
 from appliance.telephony.ari import Ari, AriError
 from appliance.telephony.ari_messages import Bridge, Channel, Event
-from appliance.telephony.causes import CONGESTION, TEMPORARY_FAILURE, UNALLOCATED
+from appliance.telephony.causes import TEMPORARY_FAILURE, UNALLOCATED
+from appliance.telephony.house import Answered, Close, Ended, House, Spoke
 from appliance.telephony.legs import Leg, LegState
 from appliance.telephony.marks import FoundRoom, find_rooms, revive, room_of
-from appliance.telephony.places import HouseFullError, Places, Seats
-from appliance.telephony.room_host import Answered, Close, Ended, House, RoomHost, delete_helpers
+from appliance.telephony.places import HouseFullError, Places, Seats, check_load
+from appliance.telephony.refusal import refuse
+from appliance.telephony.room_host import RoomHost, delete_helpers
 from appliance.telephony.rooms import Room, farewells
-from appliance.telephony.routes import find_route
+from appliance.telephony.routes import fallback_of, find_route
 
 # Together less than the time that a process has between SIGTERM and SIGKILL.
 CLOSING_S = 2.5
@@ -57,9 +60,11 @@ class Switchboard:
         self._tell = tell
         self._count = count
         self._routes = config.routes
+        self._capacity = config.capacity
         self._places = Places(config.max_legs, config.max_lanes)
         media = f"{config.media.host}:{config.media.port}"
-        self._house = House(ari, self._places, media, self._entered, self._publish)
+        fallback = partial(fallback_of, config)
+        self._house = House(ari, self._places, media, self._entered, self._publish, fallback, self._report)
         self._rooms: dict[str, RoomHost] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._entering: WeakValueDictionary[str, asyncio.Future[None]] = WeakValueDictionary()
@@ -75,6 +80,13 @@ class Switchboard:
             self._arrived(channel, event.args)
         elif event.type == "ChannelDestroyed" and (host := self._host_of(channel.id)):
             host.events.put_nowait(Ended(channel.id, event.cause))
+
+    def heard(self, found: LanguageFound) -> None:
+        """What somebody speaks, as asr has found out."""
+        for host in self._rooms.values():
+            leg = next((leg for leg in host.room.present if host.seats.legs.get(leg.index) == found.leg), None)
+            if leg and leg.is_auto and host.room.number == found.call:
+                host.events.put_nowait(Spoke(leg.channel, found.language, found.foreign))
 
     async def resync(self) -> None:
         """Compare with what is in Asterisk: legs that are gone leave their rooms, rooms without a host get one or go.
@@ -133,21 +145,31 @@ class Switchboard:
             try:
                 host = self._new_host(caller, route)
             except HouseFullError as error:
-                self._report("REFUSED", f"no room for a call to {number}: {error}")
-                self._start(self._ari.hang_up(caller.id, CONGESTION))
+                self._turn_away(caller, route, error)
                 return
             self._count("calls")
             self._open(host, host.call(caller, route))
+
+    def _turn_away(self, caller: Channel, route: Route, full: HouseFullError) -> None:
+        """Who is not interpreted now is told to call again, or connected as they are: as their route says."""
+        self._count("full")
+        if route.when_full == "untranslated":
+            self._report("DEGRADED", f"a call to {route.number} is not interpreted: {full}")
+            self._start(self._ari.leave_for(caller.id, INCOMING_CONTEXT, route.number, AWAY_LABEL))
+        else:
+            self._report("REFUSED", f"no room for a call to {route.number}: {full}")
+            self._start(refuse(self._ari, caller.id, self._capacity.retry_s))
 
     def _new_host(self, caller: Channel, route: Route) -> RoomHost:
         name = f"r{secrets.token_hex(4)}"
         # Each room is published and taken off again: the version is ahead of all numbers given before a restart.
         self._last_number = max(self._last_number, self._board.roster_version) + 1
         legs = (
-            Leg(0, caller.id, route.caller_language, LegState.WAITING),
-            Leg(1, f"{name}-leg1", route.callee_language, LegState.RINGING),
+            Leg(0, caller.id, route.caller_language, LegState.WAITING, route.caller_language == AUTO),
+            Leg(1, f"{name}-leg1", route.callee_language, LegState.RINGING, route.callee_language == AUTO),
         )
         room, seats = Room(name, self._last_number, legs, route.number), Seats()
+        check_load(room, (host.room for host in self._rooms.values()), self._capacity.most_calls)
         self._places.fit(room, seats)
         return RoomHost(self._house, room, seats)
 
