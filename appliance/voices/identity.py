@@ -28,7 +28,7 @@ ENCODERS: dict[str, Callable[[Path], Encoder]] = {"resemblyzer": Resemblyzer}
 DEFAULT = "resemblyzer"  # its weights are in a package, and it needs no torch
 
 # Measured with Resemblyzer, in stretches of 3 s and more. The two halves of one voice in one room (two people, thirteen
-# synthetic voices) are 0.93 to 0.98 alike, two voices 0.46 to 0.73. Single sentences have been seen at 0.71 for one
+# synthetic voices) are 0.89 to 0.98 alike, two voices 0.46 to 0.73. Single sentences have been seen at 0.71 for one
 # person and at 0.82 for two.
 SAME = 0.80
 OTHER = 0.70
