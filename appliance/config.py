@@ -173,6 +173,14 @@ def notify_socket() -> str:
     return os.environ.get("NOTIFY_SOCKET", "")
 
 
+def calm_matrices() -> None:
+    """Let numpy's library for matrices use one thread, as in workers. Works only before numpy is imported.
+
+    On two cores that others use, too, the voices' encoder is four times as fast so.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def worker_environment() -> dict[str, str]:
     """The environment that a worker is started with."""
     # Numpy's library for matrices keeps a core busy for some 50 ms after each product, waiting for the next; with one

@@ -1,6 +1,9 @@
 """Fixtures that more than one file of tests has."""
 
+import os
 from collections.abc import Iterator
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in the appliance's workers; read when numpy is imported
 
 import pytest
 from stages import Appliance

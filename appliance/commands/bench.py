@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from appliance.commands.options import ConfigOption, JsonOption
-from appliance.config import Config, default_path, load
+from appliance.config import Config, calm_matrices, default_path, load
 
 if TYPE_CHECKING:
     from appliance.bench.report import Report
@@ -82,6 +82,25 @@ def store(
     from appliance.bench import store as bench  # noqa: PLC0415
 
     _finish(bench.run(folder=folder), json)
+
+
+@app.command()
+def enrol(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Recordings of one speaker, WAV or FLAC.")],
+    minutes: Annotated[float, typer.Option(min=0.5, max=10, help="Begin again until there is so much of it.")] = 4.0,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure how long the enrolment of a voice takes, stage by stage. Nothing is kept of it."""
+    calm_matrices()
+    from rich.console import Console  # noqa: PLC0415
+
+    from appliance.bench import enrol as bench  # noqa: PLC0415
+
+    settings = load(config or default_path()) if config or default_path().exists() else Config()
+    with Console(stderr=True).status("") as line:
+        report = bench.run(files, settings.cache_dir.expanduser(), minutes * 60, line.update)
+    _finish(report, json)
 
 
 def _finish(report: "Report", json: bool) -> None:

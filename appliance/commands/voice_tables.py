@@ -4,8 +4,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from appliance.voices.card import Card
+from appliance.voices.comparison import Compared, Comparison
+from appliance.voices.enrolment import Enrolled
 from appliance.voices.examination import Examination
-from appliance.voices.profile import Quality
+from appliance.voices.profile import Profile, Quality
 
 COLOURS = {"given": "green", "expired": "yellow", "withdrawn": "red", "none": "red"}
 
@@ -56,7 +58,8 @@ def _consent(one: Card) -> str:
 
 
 def _speech(quality: Quality) -> str:
-    return f"{quality.speech_s:.0f} s, SNR {quality.snr_db:.0f} dB, up to {quality.bandwidth_hz / 1000:.1f} kHz"
+    figures = f"{quality.speech_s:.0f} s, SNR {quality.snr_db:.0f} dB, up to {quality.bandwidth_hz / 1000:.1f} kHz"
+    return figures if quality.self_similarity is None else f"{figures}, like itself {quality.self_similarity:.2f}"
 
 
 def of_recordings(examination: Examination) -> Table:
@@ -73,3 +76,35 @@ def of_recordings(examination: Examination) -> Table:
             f"{quality.bandwidth_hz / 1000:.1f} kHz",
         )
     return table
+
+
+VERDICTS = {"same": "[green]same voice[/]", "unclear": "[yellow]unclear[/]", "other": "[red]another voice[/]"}
+
+
+def of_comparison(comparison: Comparison) -> Table:
+    """A row for each recording, and one for all together."""
+    table = Table("recording", "speech", "likeness", "", box=None, pad_edge=False)
+    for one in (*comparison.recordings, comparison.together):
+        table.add_row(escape(one.name), f"{one.speech_s:.0f} s", f"{one.similarity:.2f}", VERDICTS[one.verdict])
+    return table
+
+
+def conclusion(least: Compared, name: str) -> str:
+    """One sentence about all recordings, of which `least` is the least alike."""
+    return {
+        "same": f"this is the voice of {name}, as far as can be heard",
+        "unclear": f"{least.name} may be the voice of {name} or one like it; record more, with the same microphone",
+        "other": f"{least.name} is not the voice of {name}",
+    }[least.verdict]
+
+
+def enrolled(profile: Profile, made: Enrolled) -> str:
+    """What has become of an enrolment, and what could be better."""
+    assert profile.quality is not None
+    lengths = ", ".join(f"{one.speech_s:.0f} s" for one in made.manners)
+    lines = [
+        f"{profile.name} is on file as {profile.speaker_id}: {_speech(profile.quality)}",
+        f"manners of speaking: {len(made.manners)} ({lengths}); identity: {profile.identity.model}",
+        *(one.text for one in made.advice),
+    ]
+    return "\n".join(lines)

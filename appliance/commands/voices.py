@@ -1,32 +1,39 @@
 """`dragoman voices`: the voices on file."""
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from appliance.commands.options import ConfigOption, JsonOption
-from appliance.config import default_path, load
+from appliance.commands.voice_enrolment import enrol, verify
+from appliance.commands.voice_store import (
+    VoiceArgument,
+    find_voice,
+    now,
+    open_store,
+    print_done,
+    print_json,
+    show_table,
+)
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from appliance.voices.profile import Profile
     from appliance.voices.store import VoiceStore
 
 EXIT_DAMAGED = 1
 EXIT_NOT_GOOD = 1
 
-VoiceArgument = Annotated[str, typer.Argument(metavar="VOICE", help="Its id or its name.")]
 PassphraseOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Read the passphrase from FILE, - for standard input. Without it: asked for."),
 ]
 
 app = typer.Typer(no_args_is_help=True, help="The voices on file, and recordings for new ones.")
+app.command()(enrol)
+app.command()(verify)
 
 
 @app.command("list")
@@ -36,14 +43,14 @@ def list_voices(config: ConfigOption = None, json: JsonOption = False) -> None:
     from appliance.voices.card import card  # noqa: PLC0415
     from appliance.voices.errors import VoiceError  # noqa: PLC0415
 
-    with _store(config) as store:
+    with open_store(config) as store:
         found = list(store.survey())
     damaged = [str(one) for one in found if isinstance(one, VoiceError)]
-    cards = [card(one, _now()) for one in found if not isinstance(one, VoiceError)]
+    cards = [card(one, now()) for one in found if not isinstance(one, VoiceError)]
     if json:
-        _print({"voices": cards, "damaged": damaged})
+        print_json({"voices": cards, "damaged": damaged})
     else:
-        _show(voice_tables.of_cards(cards)) if cards else typer.echo("there are no voices yet")
+        show_table(voice_tables.of_cards(cards)) if cards else typer.echo("there are no voices yet")
         typer.echo("".join(f"{sentence}\n" for sentence in damaged), err=True, nl=False)
     raise typer.Exit(EXIT_DAMAGED if damaged else 0)
 
@@ -54,12 +61,12 @@ def show(voice: VoiceArgument, config: ConfigOption = None, json: JsonOption = F
     from appliance.commands import voice_tables  # noqa: PLC0415
     from appliance.voices.card import card  # noqa: PLC0415
 
-    with _store(config) as store:
-        one = card(_find(store, voice), _now())
+    with open_store(config) as store:
+        one = card(find_voice(store, voice), now())
     if json:
-        _print(one)
+        print_json(one)
     else:
-        _show(voice_tables.of_one(one))
+        show_table(voice_tables.of_one(one))
 
 
 @app.command()
@@ -72,22 +79,22 @@ def rename(
     """Give a voice another name."""
     from appliance.voices.errors import VoiceError  # noqa: PLC0415
 
-    with _store(config) as store:
-        speaker_id = _find(store, voice).speaker_id
+    with open_store(config) as store:
+        speaker_id = find_voice(store, voice).speaker_id
         try:
             store.edit(speaker_id, lambda one: msgspec.structs.replace(one, name=name))
         except msgspec.ValidationError:
             raise VoiceError("a name has 1 to 200 characters") from None
-    _done(json, f"{speaker_id} is called {name} now", speaker_id=speaker_id, name=name)
+    print_done(json, f"{speaker_id} is called {name} now", speaker_id=speaker_id, name=name)
 
 
 @app.command()
 def withdraw(voice: VoiceArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
     """Record that somebody has withdrawn consent: from now on the voice is not used; the profile stays."""
-    with _store(config) as store:
-        speaker_id = _find(store, voice).speaker_id
+    with open_store(config) as store:
+        speaker_id = find_voice(store, voice).speaker_id
         profile = store.edit(speaker_id, _withdrawn)
-    _done(json, f"the voice of {profile.name} is not used any more", speaker_id=speaker_id, consent="withdrawn")
+    print_done(json, f"the voice of {profile.name} is not used any more", speaker_id=speaker_id, consent="withdrawn")
 
 
 @app.command()
@@ -98,13 +105,13 @@ def delete(
     json: JsonOption = False,
 ) -> None:
     """Delete a voice for good, and its key with it: nothing brings it back but an exported file."""
-    with _store(config) as store:
+    with open_store(config) as store:
         # A damaged voice has no name, and can be deleted all the same.
-        speaker_id = voice if voice in store.ids() else _find(store, voice).speaker_id
+        speaker_id = voice if voice in store.ids() else find_voice(store, voice).speaker_id
         if not yes:
             typer.confirm(f"Delete {voice} for good?", abort=True, err=True)
         store.delete(speaker_id)
-    _done(json, f"{voice} is deleted", speaker_id=speaker_id, deleted=True)
+    print_done(json, f"{voice} is deleted", speaker_id=speaker_id, deleted=True)
 
 
 @app.command()
@@ -118,10 +125,10 @@ def export(
     """Write a voice to a file, encrypted with a passphrase, to keep it or to carry it to another box."""
     from appliance.voices import parcel  # noqa: PLC0415
 
-    with _store(config) as store:
-        profile = _find(store, voice)
+    with open_store(config) as store:
+        profile = find_voice(store, voice)
     parcel.write(profile, file, _passphrase(passphrase_file, new=True))
-    _done(json, f"{profile.name} is in {file}", speaker_id=profile.speaker_id, file=str(file))
+    print_done(json, f"{profile.name} is in {file}", speaker_id=profile.speaker_id, file=str(file))
 
 
 @app.command("import")
@@ -137,14 +144,16 @@ def import_voice(
     from appliance.voices.errors import VoiceError  # noqa: PLC0415
 
     profile = parcel.read(file, _passphrase(passphrase_file, new=False))
-    with _store(config) as store:
+    with open_store(config) as store:
         if profile.speaker_id in store.ids():
             if not replace:
                 there = f"the voice {profile.speaker_id} is here already"
                 raise VoiceError(f"{there}; to put this one in its place: --replace")
             _refuse_withdrawn(store, profile)
         store.put(profile)
-    _done(json, f"{profile.name} is here as {profile.speaker_id}", speaker_id=profile.speaker_id, name=profile.name)
+    print_done(
+        json, f"{profile.name} is here as {profile.speaker_id}", speaker_id=profile.speaker_id, name=profile.name
+    )
 
 
 @app.command()
@@ -158,34 +167,11 @@ def check(
 
     examination = examine(files)
     if json:
-        _print(examination)
+        print_json(examination)
     else:
-        _show(voice_tables.of_recordings(examination))
+        show_table(voice_tables.of_recordings(examination))
         typer.echo("\n".join(one.text for one in examination.advice) or "these are good")
     raise typer.Exit(0 if examination.good else EXIT_NOT_GOOD)
-
-
-def _store(config: Path | None) -> "VoiceStore":
-    from appliance.voices.store import VoiceStore  # noqa: PLC0415
-
-    voices = load(config or default_path()).voices
-    return VoiceStore(voices.folder, voices.key_file)
-
-
-def _find(store: "VoiceStore", voice: str) -> "Profile":
-    """The voice with this id, or the only one with this name."""
-    from appliance.voices.errors import VoiceError, VoiceMissing  # noqa: PLC0415
-
-    if voice in store.ids():
-        return store.get(voice)
-    wanted = voice.casefold()
-    found = [one for one in store.survey() if not isinstance(one, VoiceError) and one.name.casefold() == wanted]
-    if not found:
-        raise VoiceMissing(f'there is no voice "{voice}"; see: dragoman voices list')
-    if len(found) > 1:
-        ids = ", ".join(one.speaker_id for one in found)
-        raise VoiceError(f'{len(found)} voices are called "{voice}"; name the one you mean by its id: {ids}')
-    return found[0]
 
 
 def _withdrawn(profile: "Profile") -> "Profile":
@@ -193,7 +179,7 @@ def _withdrawn(profile: "Profile") -> "Profile":
 
     if profile.consent is None:
         raise ConsentLacking(f"{profile.name} has given no consent that could be withdrawn")
-    return msgspec.structs.replace(profile, consent=msgspec.structs.replace(profile.consent, withdrawn_at=_now()))
+    return msgspec.structs.replace(profile, consent=msgspec.structs.replace(profile.consent, withdrawn_at=now()))
 
 
 def _refuse_withdrawn(store: "VoiceStore", profile: "Profile") -> None:
@@ -220,24 +206,3 @@ def _passphrase(file: Path | None, new: bool) -> str:
     except (OSError, UnicodeDecodeError):
         raise VoiceError(f"cannot read the passphrase from {file}; name a text file that holds nothing else") from None
     return text.rstrip("\r\n")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _done(json: bool, sentence: str, **facts: Any) -> None:
-    if json:
-        _print(facts)
-    else:
-        typer.echo(sentence)
-
-
-def _print(value: Any) -> None:
-    typer.echo(msgspec.json.encode(value))
-
-
-def _show(table: "Table") -> None:
-    from rich.console import Console  # noqa: PLC0415
-
-    Console().print(table)

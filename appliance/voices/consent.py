@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 MAX_RECORDING_BYTES = 512 << 10  # a spoken sentence of 30 s as FLAC
+WORDING = "I agree that this telephone interpreter speaks with my voice, until I withdraw my consent."
 
 Moment = Annotated[datetime, Meta(tz=True)]
 Standing = Literal["given", "none", "expired", "withdrawn"]

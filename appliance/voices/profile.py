@@ -89,7 +89,7 @@ class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snr_db: float
     clipped_share: Share
     bandwidth_hz: Annotated[float, Meta(ge=0)]
-    self_similarity: Cosine | None = None  # the least cosine between its own samples
+    self_similarity: Cosine | None = None  # of its two halves that are least alike
     synthesis_similarity: Cosine | None = None  # of a synthesized sentence to the speaker
 
 
