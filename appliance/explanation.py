@@ -91,9 +91,9 @@ def _port_problems(config: Config) -> Iterator[str]:
 def _engine_problems(config: Config) -> Iterator[str]:
     engines = config.engines
     chosen: tuple[tuple[str, Iterable[str], Iterable[str]], ...] = (
-        ("recognizers", engines.recognizers.values(), (*RECOGNIZERS, *STREAMING_RECOGNIZERS)),
-        ("translator", [engines.translator], TRANSLATORS),
-        ("synthesizers", engines.synthesizers.values(), SYNTHESIZERS),
+        ("recognizers", engines.named("asr"), (*RECOGNIZERS, *STREAMING_RECOGNIZERS)),
+        ("translator", engines.named("mt"), TRANSLATORS),
+        ("synthesizers", engines.named("tts"), SYNTHESIZERS),
     )
     for key, names, known in chosen:
         for name in sorted(set(names) - set(known)):

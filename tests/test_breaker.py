@@ -10,6 +10,7 @@ from appliance.recovery.breaker import (
     LONGEST_PAUSE_NS,
     PROBE_NS,
     Breaker,
+    Failure,
     State,
     after_answer,
     after_asking,
@@ -53,9 +54,14 @@ def test_a_breaker_opens_with_failures_and_is_half_open_after_its_pause(failures
 
 
 def test_who_refuses_is_not_asked_for_long():
-    breaker = after_failure(Breaker(), NOW_NS, for_good=True)
+    breaker = after_failure(Breaker(), NOW_NS, Failure.REFUSED)
     assert not may_ask(breaker, NOW_NS + LONGEST_PAUSE_NS - 1)
     assert may_ask(breaker, NOW_NS + LONGEST_PAUSE_NS)
+
+
+def test_who_is_away_is_not_asked_again_at_once():
+    breaker = after_failure(Breaker(), NOW_NS, Failure.AWAY)
+    assert breaker.open_until_ns == NOW_NS + FIRST_PAUSE_NS
 
 
 def test_an_answer_to_the_probe_closes_and_the_next_pause_is_a_short_one_again():
@@ -100,7 +106,10 @@ def test_a_request_is_tried_again_with_growing_pauses_and_after_more_than_three_
 
 Event = tuple[str, int]
 HISTORIES = st.lists(
-    st.tuples(st.sampled_from(["answer", "failure", "refusal", "silence"]), st.integers(0, 40 * NS_PER_S)), max_size=60
+    st.tuples(
+        st.sampled_from(["answer", "silence", *(failure.name for failure in Failure)]), st.integers(0, 40 * NS_PER_S)
+    ),
+    max_size=60,
 )
 
 
@@ -115,7 +124,7 @@ def lived(history: list[Event]) -> tuple[Breaker, int]:
         if outcome == "answer":
             breaker = after_answer(breaker)
         elif outcome != "silence":
-            breaker = after_failure(breaker, now_ns, for_good=outcome == "refusal")
+            breaker = after_failure(breaker, now_ns, Failure[outcome])
     return breaker, now_ns
 
 

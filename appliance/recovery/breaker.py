@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 from appliance.units import NS_PER_S
 
@@ -13,7 +13,7 @@ LONGEST_PAUSE_NS = 120 * NS_PER_S
 # A probe whose outcome nobody learns (its caller hung up, its process died) counts as lost after so long.
 PROBE_NS = 15 * NS_PER_S
 
-PATIENCE_MS = {"mt": 1200, "tts": 500}  # without an answer, where another engine could give one
+PATIENCE_MS = {"asr": 1200, "mt": 1200, "tts": 500}  # without an answer, where another engine could give one
 BACKOFF_MS = (300, 600, 1200)  # before each further try of one request with the same engine
 
 
@@ -23,6 +23,14 @@ class State(IntEnum):
     CLOSED = 0  # it is asked
     HALF_OPEN = 1  # one request is tried
     OPEN = 2  # it is not asked
+
+
+class Failure(Enum):
+    """How an engine failed."""
+
+    ONCE = "a request"  # the next one may succeed
+    AWAY = "away"  # it was given all the time it may have: the next request would fail as well
+    REFUSED = "refused"  # it said itself that asking again is no use
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +68,15 @@ def after_answer(breaker: Breaker) -> Breaker:
     return replace(breaker, open_until_ns=0, opened=0, probe_until_ns=0) if breaker.open_until_ns else breaker
 
 
-def after_failure(breaker: Breaker, now_ns: int, for_good: bool = False) -> Breaker:
-    """The engine has failed; `for_good`: it said itself that asking again is no use, so it is not asked for long."""
-    recent = tuple(failed_ns for failed_ns in breaker.failures_ns if now_ns - failed_ns < WINDOW_NS)
-    failures_ns = (*recent, now_ns)[-LIMIT:]
-    if state(breaker, now_ns) is State.CLOSED and len(failures_ns) < LIMIT and not for_good:
-        return replace(breaker, failures_ns=failures_ns)
-    if state(breaker, now_ns) is State.OPEN:  # a request from before it opened
+def after_failure(breaker: Breaker, now_ns: int, failure: Failure = Failure.ONCE) -> Breaker:
+    """The engine has failed."""
+    now = state(breaker, now_ns)
+    if now is State.OPEN:  # a request from before it opened
         return breaker
-    return Breaker((), now_ns + _pause_ns(breaker.opened, for_good), breaker.opened + 1)
+    recent = tuple(failed_ns for failed_ns in breaker.failures_ns if now_ns - failed_ns < WINDOW_NS)
+    if now is State.CLOSED and failure is Failure.ONCE and len(recent) + 1 < LIMIT:
+        return replace(breaker, failures_ns=(*recent, now_ns))
+    return Breaker((), now_ns + _pause_ns(breaker.opened, failure), breaker.opened + 1)
 
 
 def choose(
@@ -87,8 +95,6 @@ def backoff_ms(failures: int) -> int | None:
     return BACKOFF_MS[failures - 1] if failures <= len(BACKOFF_MS) else None
 
 
-def _pause_ns(opened: int, for_good: bool) -> int:
+def _pause_ns(opened: int, failure: Failure) -> int:
     """Twice as long each time, for whoever is away is seldom back at once."""
-    return LONGEST_PAUSE_NS if for_good else min(LONGEST_PAUSE_NS, FIRST_PAUSE_NS << min(opened, 16))
-
-
+    return LONGEST_PAUSE_NS if failure is Failure.REFUSED else min(LONGEST_PAUSE_NS, FIRST_PAUSE_NS << min(opened, 16))
