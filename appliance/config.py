@@ -20,8 +20,18 @@ DIALLED = r"[0-9*#+]+"
 CODECS = ("g722", "alaw", "ulaw", "opus", "slin16", "gsm")
 AUTO = "auto"  # in place of a language: it is found out while they speak
 MAX_LEGS = 512
+STAGES = ("asr", "mt", "tts")
+MOST_ENGINES = 16  # of one stage: so many breakers go into one word of its vital signs
 QUIETEST_DB = -60  # nobody hears less on a telephone
 PLACES = (Path("appliance.toml"), Path("/etc/dragoman/appliance.toml"))
+
+
+Names = str | tuple[str, ...]  # of engines: one, or an ordered chain of them
+
+
+def chain(names: Names) -> tuple[str, ...]:
+    """The engines that `names` says, in their order."""
+    return (names,) if isinstance(names, str) else names
 
 
 class AsteriskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,11 +58,13 @@ class MediaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which engine does what; "*" stands for every other language."""
+    """Which engine does what, or which ones, the next when those before it fail; "*" is every other language."""
 
-    recognizers: dict[str, str] = msgspec.field(default_factory=lambda: {"en": "whisper-tiny-en", "*": "whisper-base"})
-    translator: str = "bergamot"
-    synthesizers: dict[str, str] = msgspec.field(default_factory=lambda: {"en": "piper", "pt-br": "kokoro"})
+    recognizers: dict[str, Names] = msgspec.field(
+        default_factory=lambda: {"en": "whisper-tiny-en", "*": "whisper-base"}
+    )
+    translator: Names = "bergamot"
+    synthesizers: dict[str, Names] = msgspec.field(default_factory=lambda: {"en": "piper", "pt-br": "kokoro"})
     threads: int = 2
     endpoint_ms: int = 400
     simultaneous: bool = True  # False: nothing is translated before its speaker pauses
@@ -62,6 +74,11 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def languages(self) -> tuple[str, ...]:
         """Those that there is a voice for by name; the first is the box's own."""
         return tuple(language for language in self.synthesizers if language != "*")
+
+    def named(self, stage: str) -> tuple[str, ...]:
+        """Every engine of "asr", "mt" or "tts", each once, in the order of the file."""
+        tables = {"asr": self.recognizers, "mt": {"*": self.translator}, "tts": self.synthesizers}
+        return tuple(dict.fromkeys(name for names in tables[stage].values() for name in chain(names)))
 
 
 class CapacityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -326,6 +343,18 @@ def _engine_problems(engines: EnginesConfig) -> Iterator[str]:
         for language in chosen:
             if language != "*":
                 yield from _language_problems(language, f"engines.{table}")
+            yield from _chain_problems(chosen[language], f"engines.{table}.{language}")
+    yield from _chain_problems(engines.translator, "engines.translator")
+    for stage in STAGES:
+        if len(engines.named(stage)) > MOST_ENGINES:
+            yield f"engines: names {len(engines.named(stage))} engines for {stage}; name at most {MOST_ENGINES}"
+
+
+def _chain_problems(names: Names, path: str) -> Iterator[str]:
+    if not chain(names):
+        yield f"{path}: names no engine; write at least one"
+    for name in _repeated(chain(names)):
+        yield f"{path}: {shown(name)} is there more than once; nobody fails over to itself"
 
 
 def _emergency_problems(config: Config) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from appliance.config import AUTO, Config, ConfigError, Route
+from appliance.config import AUTO, Config, ConfigError, Route, chain
 from appliance.engines.languages import RECOGNIZED, TRANSLATED, best_match, pair_for
 from appliance.engines.registry import EVERY_OTHER, RECOGNIZERS, STREAMING_RECOGNIZERS, SYNTHESIZERS, TRANSLATORS
 from appliance.frames.layout import Layout, places
@@ -87,9 +87,9 @@ def _candidates(config: Config) -> list[str]:
 
 
 def _finder(config: Config) -> str:
-    """The recognizer of a leg whose language is found out; "" where there is none."""
+    """The recognizer, first of its chain, of a leg whose language is found out; "" where there is none."""
     recognizers = config.engines.recognizers
-    return recognizers.get(AUTO, recognizers.get(EVERY_OTHER, ""))
+    return next(iter(chain(recognizers.get(AUTO, recognizers.get(EVERY_OTHER, "")))), "")
 
 
 def _original(config: Config) -> str:
@@ -134,9 +134,9 @@ def _port_problems(config: Config) -> Iterator[str]:
 def _engine_problems(config: Config) -> Iterator[str]:
     engines = config.engines
     chosen: tuple[tuple[str, Iterable[str], Iterable[str]], ...] = (
-        ("recognizers", engines.recognizers.values(), (*RECOGNIZERS, *STREAMING_RECOGNIZERS)),
-        ("translator", [engines.translator], TRANSLATORS),
-        ("synthesizers", engines.synthesizers.values(), SYNTHESIZERS),
+        ("recognizers", engines.named("asr"), (*RECOGNIZERS, *STREAMING_RECOGNIZERS)),
+        ("translator", engines.named("mt"), TRANSLATORS),
+        ("synthesizers", engines.named("tts"), SYNTHESIZERS),
     )
     for key, names, known in chosen:
         for name in sorted(set(names) - set(known)):
@@ -175,11 +175,12 @@ def _auto_route_problems(route: Route, path: str, candidates: list[str], config:
             f"write one of {', '.join(candidates)}"
         )
     other = next(each for each in (route.caller_language, route.callee_language) if each != AUTO)
-    pairs = TRANSLATED.get(config.engines.translator, frozenset())
+    translators = chain(config.engines.translator)
+    pairs = frozenset[tuple[str, str]]().union(*(TRANSLATED.get(each, frozenset()) for each in translators))
     for language in candidates:
         is_other = language.partition("-")[0] == other.partition("-")[0]
         if not is_other and not (pair_for(pairs, language, other) and pair_for(pairs, other, language)):
             yield (
-                f'{path}: "{config.engines.translator}" does not translate between "{language}", which may be found '
+                f'{path}: "{" or ".join(translators)}" does not translate between "{language}", which may be found '
                 f'out, and "{other}"; choose another translator, or write the language instead of "auto"'
             )

@@ -4,6 +4,7 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -60,8 +61,10 @@ def _value_problems(kind: Any, value: Any, path: str) -> Iterator[str]:
 def _kind_name(kind: Any) -> str:
     if get_origin(kind) is tuple:
         return 'a list of texts; write for example ["g722", "alaw"]'
+    if get_origin(kind) is UnionType:
+        return 'a text or a list of texts; write for example "deepl" or ["deepl", "bergamot"]'
     if get_origin(kind) is dict:
-        return 'a table of texts; write for example { en = "piper" }'
+        return 'a table of texts or lists of texts; write for example { en = "piper", "*" = ["elevenlabs", "kokoro"] }'
     if get_origin(kind) is Literal:
         return "known here; write one of " + ", ".join(json.dumps(each) for each in get_args(kind))
     return KIND_NAMES[kind]

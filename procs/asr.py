@@ -3,6 +3,7 @@
 from contextlib import closing
 
 from appliance.engines.registry import load_recognizers, load_voice_detector
+from appliance.stages.engine_chain import EngineChain
 from appliance.stages.local_streams import LocalStreams, stream_policy
 from appliance.stages.transcribing import Transcribers
 from appliance.supervision.context import Context
@@ -15,7 +16,7 @@ def main(ctx: Context) -> None:
     policy = stream_policy(ctx.config.engines)
     recognizers = load_recognizers(ctx.config, lambda recognizer: LocalStreams(recognizer, detector, policy))
     segments, languages = ctx.text_writer("segments"), ctx.text_writer("languages")
-    with closing(Transcribers(ctx, recognizers)) as transcribers:
+    with closing(Transcribers(ctx, EngineChain(ctx, "asr", recognizers))) as transcribers:
         ctx.ready()
         for _ in ctx.turns():
             speakers = transcribers.follow(ctx.roster())

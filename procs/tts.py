@@ -1,6 +1,7 @@
 """tts: translations, spoken."""
 
 from appliance.engines.registry import load_synthesizers
+from appliance.stages.engine_chain import EngineChain
 from appliance.stages.speaking import Speaker
 from appliance.supervision.context import Context
 
@@ -9,9 +10,9 @@ LOOKS_EVERY_S = 0.05  # words that wait for more become due as their lane runs d
 
 def main(ctx: Context) -> None:
     """Speak each translation into the downlink of its lane, clause by clause, as it grows."""
-    synthesizers = load_synthesizers(ctx.config)
+    chain = EngineChain(ctx, "tts", load_synthesizers(ctx.config))
     translations = ctx.text_reader("translations")
-    speaker = Speaker(ctx, synthesizers, translations.position, ctx.journaled())
+    speaker = Speaker(ctx, chain, translations.position, ctx.journaled())
     ctx.ready()
     for _ in ctx.turns(LOOKS_EVERY_S):
         while not ctx.stopping:

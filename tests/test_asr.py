@@ -8,15 +8,26 @@ import pytest
 from fakes.deepgram import KEY, DeepgramServer
 from fakes.speech import frames_of
 from fakes.tones import GAP_MS, WORD_MS, LoudnessDetector, ToneRecognizer
-from stages import SPEECH_STARTS_NS, Appliance, Killed, Mailbox, Mouth, wait_until
+from stages import LEGS, SPEECH_STARTS_NS, Appliance, Killed, Mailbox, Mouth, wait_until
 
 import procs.asr
 from appliance.cloud_config import CloudEngines, DeepgramConfig
-from appliance.config import EnginesConfig
+from appliance.config import Config, EnginesConfig
 from appliance.engines.deepgram import KEY_VARIABLE
-from appliance.engines.protocols import BatchRecognizer, StreamingRecognizer
-from appliance.frames.messages import Segment
+from appliance.engines.protocols import (
+    BatchRecognizer,
+    EngineUnavailable,
+    StreamContext,
+    StreamingRecognizer,
+    Transcript,
+)
+from appliance.engines.registry import Engines, load_streaming_recognizer
+from appliance.frames.messages import HealthEvent, JournalEntry, Segment
 from appliance.frames.roster import Leg, Roster
+from appliance.recovery import breaker
+from appliance.recovery.breaker import State
+from appliance.stages.local_stream import LocalStream
+from appliance.stages.local_streams import LocalStreams, stream_policy
 from appliance.units import FRAME_BYTES, FRAME_NS, NS_PER_MS
 
 PAUSE_MS = 800
@@ -30,8 +41,9 @@ def recognizer(monkeypatch: pytest.MonkeyPatch) -> ToneRecognizer:
 def plug_in(monkeypatch: pytest.MonkeyPatch, toys: dict[str, ToneRecognizer]) -> dict[str, ToneRecognizer]:
     """Let asr load `toys`, by language."""
 
-    def load(_: object, streamed: Callable[[BatchRecognizer], StreamingRecognizer]) -> dict[str, StreamingRecognizer]:
-        return {language: streamed(toy) for language, toy in toys.items()}
+    def load(_: object, streamed: Callable[[BatchRecognizer], StreamingRecognizer]) -> Engines[StreamingRecognizer]:
+        engines = {f"toy {language}": streamed(toy) for language, toy in toys.items()}
+        return Engines(engines, {language: (f"toy {language}",) for language in toys})
 
     monkeypatch.setattr(procs.asr, "load_voice_detector", lambda _: LoudnessDetector())
     monkeypatch.setattr(procs.asr, "load_recognizers", load)
@@ -359,3 +371,122 @@ def test_a_language_that_nobody_knows_is_found_out_before_anything_is_told(
     languages = [each.language for each in segments.messages if each.final]
     assert languages[:2] == ["pt-br", "pt-br"]  # a word or two of another language change nothing
     assert languages[-1] == "en"
+
+
+# --- when an engine fails ---
+
+
+class Remote(LocalStreams):
+    """An engine that can be away, and then hears nothing."""
+
+    away = False
+
+    def open(self, context: StreamContext, language: str) -> LocalStream:
+        stream = super().open(context, language)
+        take = stream.take
+
+        def take_if_there() -> list[Transcript]:
+            if self.away:
+                raise EngineUnavailable("no answer from afar")
+            return take()
+
+        stream.take = take_if_there
+        return stream
+
+    def advance(self) -> None:
+        if not self.away:
+            super().advance()
+
+
+@pytest.fixture
+def chained(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> tuple[Remote, ToneRecognizer, ToneRecognizer]:
+    """An engine that is far away, what it hears, and what the one behind it hears."""
+    names = ("deepgram-nova", "whisper-base")
+    engines = EnginesConfig(recognizers={"*": names})
+    appliance.config = msgspec.structs.replace(appliance.config, engines=engines)
+    appliance.memory.write_roster(Roster(LEGS[:1]))
+    first, second = ToneRecognizer(), ToneRecognizer()
+    policy = stream_policy(engines)
+    remote = Remote(first, LoudnessDetector(), policy)
+    both = {"deepgram-nova": remote, "whisper-base": LocalStreams(second, LoudnessDetector(), policy)}
+    monkeypatch.setattr(procs.asr, "load_voice_detector", lambda _: LoudnessDetector())
+    monkeypatch.setattr(procs.asr, "load_recognizers", lambda *_: Engines(both, {"*": names}))
+    return remote, first, second
+
+
+def test_when_an_engine_is_away_the_next_one_hears_what_had_not_been_told_and_nothing_else(
+    appliance: Appliance, segments: Mailbox, chained: tuple[Remote, ToneRecognizer, ToneRecognizer]
+) -> None:
+    remote, first, second = chained
+    asr = appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    for percent in range(20, 30, 2):
+        looks = len(first.batches)
+        mouth.says(percent, percent + 1)
+        wait_until(lambda looks=looks: len(first.batches) > looks)
+    segments.collect(1)
+    remote.away = True
+    mouth.says(30, 31)
+    mouth.is_silent(PAUSE_MS)
+    wait_until(lambda: any("31" in text for text in second.heard))
+    told = finals(segments, 2)
+    assert " ".join(segment.text for segment in told) == " ".join(map(str, range(20, 32)))
+    assert "20" not in " ".join(second.heard)
+    assert asr.vitals.get("engine_errors") == 1
+    assert asr.vitals.get("dropped_frames") == 0
+
+
+def test_an_engine_that_is_back_is_heard_again_when_nobody_speaks(
+    appliance: Appliance,
+    segments: Mailbox,
+    chained: tuple[Remote, ToneRecognizer, ToneRecognizer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_NS", 100 * NS_PER_MS)
+    remote, first, _ = chained
+    remote.away = True
+    asr = appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    mouth.says(20)
+    mouth.is_silent(PAUSE_MS)
+    finals(segments, 1)
+    remote.away = False
+    for number, percent in enumerate(range(30, 80), 2):
+        mouth.says(percent)
+        mouth.is_silent(PAUSE_MS)
+        finals(segments, number)
+        if first.heard:
+            break
+    assert [segment.text for segment in finals(segments, number)] == ["20", *map(str, range(30, percent + 1))]
+    wait_until(lambda: asr.vitals.get("breakers") == State.CLOSED)
+    journal = Mailbox(appliance.memory, "journal", "asr", JournalEntry).collect(2)
+    events = [entry.status for entry in journal if isinstance(entry, HealthEvent)]
+    assert (events[0], events[-1]) == ("breaker open", "breaker closed")
+    assert "20" not in first.heard
+
+
+def test_deepgram_out_of_reach_costs_no_word_where_another_engine_is_behind_it(
+    appliance: Appliance, segments: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    names = ("deepgram-nova", "whisper-base")
+    with DeepgramServer() as server:
+        nowhere = server.url
+    appliance.config = msgspec.structs.replace(
+        appliance.config,
+        engines=EnginesConfig(recognizers={"*": names}),
+        cloud=CloudEngines(deepgram=DeepgramConfig(server=nowhere)),
+    )
+
+    def load(config: Config, streamed: Callable[[BatchRecognizer], StreamingRecognizer]) -> Engines:
+        toy = streamed(ToneRecognizer())
+        return Engines({names[0]: load_streaming_recognizer(names[0], config), names[1]: toy}, {"*": names})
+
+    monkeypatch.setattr(procs.asr, "load_voice_detector", lambda _: LoudnessDetector())
+    monkeypatch.setattr(procs.asr, "load_recognizers", load)
+    asr = appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    mouth.says(20, 30)
+    mouth.is_silent(PAUSE_MS)
+    assert [segment.text for segment in finals(segments, 1)] == ["20 30"]
+    assert asr.vitals.get("breakers") % 4 == State.OPEN

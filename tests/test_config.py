@@ -121,7 +121,13 @@ def test_the_original_has_a_level_or_is_off(written, level_db):
         ("[[phones]]\nname = 'a'\n[[trunks]]\nname = 'a'\nhost = 'x'", '"a" is there more than once'),
         ("[asterisk]\nari_url = 'localhost'", 'asterisk.ari_url: "localhost" is not a web address'),
         ("[asterisk]\nrtp_last_port = 9000", "asterisk.rtp_last_port: must be greater than rtp_first_port"),
-        ("[engines]\nrecognizers = 'x'", 'engines.recognizers: "x" is not a table of texts'),
+        ("[engines]\nrecognizers = 'x'", 'engines.recognizers: "x" is not a table of texts or lists of texts'),
+        (
+            "[engines]\ntranslator = 5",
+            'engines.translator: 5 is not a text or a list of texts; write for example "deepl"',
+        ),
+        ("[engines]\ntranslator = []", "engines.translator: names no engine; write at least one"),
+        ("[engines.synthesizers]\nen = ['a', 'a']", 'engines.synthesizers.en: "a" is there more than once'),
         ("[engines.recognizers]\nenglish = 'x'", 'engines.recognizers: "english" is not a language tag'),
         (ROUTE.replace("pt-BR", "pt_BR"), 'routes[0].callee_language: "pt_BR" is not a language tag; write "pt-BR"'),
         (ROUTE.replace("1001", "1001x"), 'routes[0].number: "1001x" cannot be dialled'),
@@ -136,6 +142,13 @@ def test_a_mistake_is_named_with_its_place(text, sentence):
     (line,) = problems(text)
     assert line.startswith("appliance.toml: ")
     assert sentence in line
+
+
+def test_an_engine_may_have_others_behind_it():
+    text = '[engines]\ntranslator = ["deepl", "bergamot"]\nrecognizers = { en = ["a", "b"], "*" = "b" }'
+    engines = config.parse(text, "appliance.toml").engines
+    assert (engines.named("asr"), engines.named("mt")) == (("a", "b"), ("deepl", "bergamot"))
+    assert config.chain(engines.recognizers["*"]) == ("b",)
 
 
 def test_all_mistakes_are_reported_at_once():

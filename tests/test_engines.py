@@ -8,10 +8,12 @@ import pytest
 from recordings import prompt
 
 from appliance.config import Config, EnginesConfig
+from appliance.engines import registry
 from appliance.engines.model_files import assemble, manifest
 from appliance.engines.protocols import (
     BatchRecognizer,
     EngineError,
+    EngineUnavailable,
     Hypothesis,
     Recognizer,
     Samples,
@@ -27,6 +29,7 @@ from appliance.engines.registry import (
     load_recognizers,
     load_synthesizer,
     load_translator,
+    load_translators,
     load_voice_detector,
 )
 from appliance.engines.whisper import believable
@@ -344,9 +347,32 @@ def test_an_engine_that_serves_two_languages_is_loaded_once() -> None:
     config = Config(engines=EnginesConfig(recognizers={"en": "whisper-tiny-en", "en-gb": "whisper-tiny-en"}))
     detector = load_voice_detector(config)
     engines = load_recognizers(config, lambda each: LocalStreams(each, detector, StreamPolicy()))
-    assert engines["en"] is engines["en-gb"]
-    for engine in engines.values():
+    assert list(engines.by_name) == ["whisper-tiny-en"]
+    assert engines.chains == {"en": ("whisper-tiny-en",), "en-gb": ("whisper-tiny-en",)}
+    for engine in engines.by_name.values():
         engine.close()
+
+
+class Cold:
+    """An engine that cannot be reached yet."""
+
+    def warm(self) -> None:
+        raise EngineUnavailable("nobody answers")
+
+
+def test_an_engine_that_does_not_warm_up_is_no_reason_not_to_begin_if_another_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(registry.TRANSLATORS, "deepl", "test_engines:cold")
+    chained = load_translators(Config(engines=EnginesConfig(translator=("deepl", "bergamot"))))
+    assert list(chained.cold) == ["deepl"]
+    assert chained.chains == {"*": ("deepl", "bergamot")}
+    with pytest.raises(EngineUnavailable, match="nobody answers"):
+        load_translators(Config(engines=EnginesConfig(translator="deepl")))
+
+
+def cold(_config: Config) -> Cold:
+    return Cold()
 
 
 @pytest.fixture

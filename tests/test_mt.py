@@ -1,5 +1,7 @@
 """mt over real shared memory, with an engine that answers at once."""
 
+import itertools
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,16 +12,21 @@ from stages import LANES, LEGS, Appliance, Killed, Mailbox, a_segment, wait_unti
 
 import procs.mt
 from appliance.cloud_config import CloudEngines, DeepLConfig
-from appliance.config import Route
-from appliance.engines.protocols import EngineError, TranslationRequest
-from appliance.frames.messages import JournalEntry, LogLine, Segment, Translation
+from appliance.config import EnginesConfig, Route
+from appliance.engines.languages import all_pairs
+from appliance.engines.protocols import EngineError, EngineRefused, EngineUnavailable, TranslationRequest
+from appliance.engines.registry import Engines
+from appliance.frames.messages import HealthEvent, JournalEntry, LogLine, Segment, Translation
 from appliance.frames.roster import Lane, Leg, Roster
 from appliance.frames.text import TextWriter
+from appliance.recovery import breaker
+from appliance.recovery.breaker import State
+from appliance.stages import asking
 from appliance.units import NS_PER_MS
 
 
 class ToyTranslator:
-    pairs = frozenset({("en", "pt-br"), ("pt-br", "en")})
+    pairs = all_pairs(("en", "pt-br", "es"))
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -40,8 +47,13 @@ class ToyTranslator:
 @pytest.fixture
 def translator(monkeypatch: pytest.MonkeyPatch) -> ToyTranslator:
     toy = ToyTranslator()
-    monkeypatch.setattr(procs.mt, "load_translator", lambda _name, _config: toy)
+    plug_in(monkeypatch, bergamot=toy)
     return toy
+
+
+def plug_in(monkeypatch: pytest.MonkeyPatch, **toys: ToyTranslator) -> None:
+    """Let mt load `toys`, in their order."""
+    monkeypatch.setattr(procs.mt, "load_translators", lambda _: Engines(toys, {"*": tuple(toys)}))
 
 
 @pytest.fixture
@@ -290,7 +302,7 @@ def test_an_engine_that_takes_more_is_given_what_was_said_and_told_before(
     appliance: Appliance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Contextual()
-    monkeypatch.setattr(procs.mt, "load_translator", lambda _name, _config: engine)
+    plug_in(monkeypatch, bergamot=engine)
     chosen = DeepLConfig(formality="more", glossaries={"en > pt-BR": "g1"})
     appliance.config = msgspec.structs.replace(appliance.config, cloud=CloudEngines(deepl=chosen))
     appliance.start("mt", procs.mt.main)
@@ -319,3 +331,162 @@ def test_one_whose_language_is_found_out_is_answered_in_it(
         translations.collect(number + 1)
     told = [(each.lane, each.target_language) for each in translations.messages]
     assert told == [(1, "pt-br"), (0, "en"), (1, "es")]  # the first language there is a voice for, until one is known
+
+
+# --- when an engine fails ---
+
+
+class Failing(ToyTranslator):
+    """Fails with `error` where a text begins with "red"; `answers` waits for `free`."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self.error = error
+        self.free = threading.Event()
+        self.free.set()
+
+    def translate(self, text: str, source: str, target: str) -> str:
+        translated = super().translate(text, source, target)
+        assert self.free.wait(60)
+        if self.error and text.startswith("red"):
+            raise self.error
+        return translated
+
+
+AWAY = EngineUnavailable("it is out of order")
+
+
+@pytest.fixture
+def two_engines(appliance: Appliance) -> None:
+    engines = EnginesConfig(translator=("deepl", "bergamot"))
+    appliance.config = msgspec.structs.replace(appliance.config, engines=engines)
+
+
+def events(appliance: Appliance) -> list[HealthEvent]:
+    mailbox = Mailbox(appliance.memory, "journal", "mt", JournalEntry)
+    return [entry for entry in mailbox.collect(0) if isinstance(entry, HealthEvent)]
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_a_request_that_fails_waits_and_after_more_than_three_failures_the_next_engine_answers_it(
+    appliance: Appliance, translations: Mailbox[Translation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Failing(AWAY), ToyTranslator()
+    plug_in(monkeypatch, deepl=first, bergamot=second)
+    mt = appliance.start("mt", procs.mt.main)
+    writer = TextWriter(appliance.memory.writer("segments"))
+    writer.write(a_segment("red", 1))
+    writer.write(a_segment("green", 2))
+    writer.write(a_segment("azul", 1, leg=1, call=3, language="pt-br"))
+    told = translations.collect(3)
+    assert [each.source.text for each in told] == ["azul", "red", "green"]  # only its own leg waited
+    assert first.asked == ["red", "azul", "red", "red", "red"]
+    assert second.asked == ["red", "green"]  # who is known to be away costs no time
+    assert mt.vitals.get("engine_errors") == 4
+    assert mt.vitals.get("breakers") == State.OPEN
+    (event,) = events(appliance)
+    assert (event.component, event.status) == ("mt/deepl", "breaker open")
+    assert str(AWAY) in event.action
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_a_refusal_is_not_waited_for_and_the_engine_that_answers_again_is_first_again(
+    appliance: Appliance, translations: Mailbox[Translation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Failing(EngineRefused("the quota is used up")), ToyTranslator()
+    plug_in(monkeypatch, deepl=first, bergamot=second)
+    monkeypatch.setattr(breaker, "LONGEST_PAUSE_NS", 300 * NS_PER_MS)
+    mt = appliance.start("mt", procs.mt.main)
+    writer = TextWriter(appliance.memory.writer("segments"))
+    writer.write(a_segment("red", 1))
+    translations.collect(1)
+    assert (first.asked, second.asked) == (["red"], ["red"])
+    first.error = None
+    for number in itertools.count(2):
+        writer.write(a_segment("red", number))
+        translations.collect(number)
+        if len(first.asked) > 1:
+            break
+    assert len(second.asked) == number - 1
+    assert mt.vitals.get("breakers") == State.CLOSED
+    assert [event.status for event in events(appliance)] == ["breaker open", "breaker closed"]
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_an_engine_that_does_not_answer_is_not_waited_for_while_another_can_be_asked(
+    appliance: Appliance, translations: Mailbox[Translation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Failing(), ToyTranslator()
+    first.free.clear()
+    plug_in(monkeypatch, deepl=first, bergamot=second)
+    monkeypatch.setattr(asking, "PATIENCE_S", 0.05)
+    appliance.start("mt", procs.mt.main)
+    TextWriter(appliance.memory.writer("segments")).write(a_segment("red", 1))
+    translations.collect(1)
+    assert (first.asked, second.asked) == (["red"], ["red"])  # it was not asked again while it was busy
+    first.free.set()
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_an_engine_is_not_asked_for_languages_that_it_does_not_know(
+    appliance: Appliance, translations: Mailbox[Translation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = ToyTranslator(), ToyTranslator()
+    first.pairs = frozenset({("pt-br", "en")})
+    second.pairs = frozenset({("en", "pt")})
+    plug_in(monkeypatch, deepl=first, bergamot=second)
+    mt = appliance.start("mt", procs.mt.main)
+    writer = TextWriter(appliance.memory.writer("segments"))
+    writer.write(a_segment("red", 1))
+    writer.write(a_segment("azul", 1, leg=1, call=3, language="pt-br"))
+    writer.write(a_segment("rojo", 2, leg=1, call=3, language="es"))
+    assert [bool(each.text) for each in translations.collect(3)] == [True, True, False]
+    assert (first.asked, second.asked) == (["azul"], ["red"])
+    assert mt.vitals.get("engine_errors") == 1
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_one_text_that_nobody_can_translate_closes_no_engine_for_others(
+    appliance: Appliance, translations: Mailbox[Translation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = ToyTranslator(), ToyTranslator()
+    plug_in(monkeypatch, deepl=first, bergamot=second)
+    appliance.start("mt", procs.mt.main)
+    writer = TextWriter(appliance.memory.writer("segments"))
+    writer.write(a_segment("untranslatable", 1))
+    writer.write(a_segment("red", 2))
+    assert [bool(each.text) for each in translations.collect(2)] == [False, True]
+    assert first.asked == ["untranslatable", "untranslatable", "red"]
+    assert second.asked == ["untranslatable", "untranslatable"]
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_what_waits_for_its_engine_is_translated_by_the_next_process_too(
+    appliance: Appliance, translations: Mailbox[Translation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Failing(AWAY), ToyTranslator()
+    second.killed_by = {"azul"}
+    second.pairs = frozenset({("pt-br", "en")})
+    plug_in(monkeypatch, deepl=first, bergamot=second)
+    first.pairs = frozenset({("en", "pt-br")})
+    writer = TextWriter(appliance.memory.writer("segments"))
+    writer.write(a_segment("red", 1))
+    writer.write(a_segment("azul", 1, leg=1, call=3, language="pt-br"))
+    appliance.start("mt", procs.mt.main)
+    appliance.wait_for_death()
+    first.error = None
+    appliance.start("mt", procs.mt.main)
+    assert [each.source.text for each in translations.collect(2)] == ["red", "azul"]
+
+
+def test_an_engine_that_was_away_at_the_start_is_asked_later(
+    appliance: Appliance, translations: Mailbox[Translation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = ToyTranslator(), ToyTranslator()
+    toys = {"deepl": first, "bergamot": second}
+    engines = Engines(toys, {"*": tuple(toys)}, cold={"deepl": AWAY})
+    monkeypatch.setattr(procs.mt, "load_translators", lambda _: engines)
+    appliance.start("mt", procs.mt.main)
+    TextWriter(appliance.memory.writer("segments")).write(a_segment("red", 1))
+    translations.collect(1)
+    assert (first.asked, second.asked) == ([], ["red"])

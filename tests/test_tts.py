@@ -1,5 +1,6 @@
 """tts over real shared memory, with an engine that answers at once."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -8,11 +9,14 @@ import pytest
 from stages import Appliance, Ear, Killed, Mailbox, a_translation, wait_until
 
 import procs.tts
-from appliance.engines.protocols import ClauseSizes, EngineError, Speech
-from appliance.frames.messages import JournalEntry, LogLine, Spoken, Translation, clause_of, clause_stream
+from appliance.config import EnginesConfig
+from appliance.engines.protocols import ClauseSizes, EngineError, EngineUnavailable, Speech
+from appliance.engines.registry import Engines
+from appliance.frames.messages import HealthEvent, JournalEntry, LogLine, Spoken, Translation, clause_of, clause_stream
 from appliance.frames.ring import END, START
 from appliance.frames.roster import Roster
 from appliance.frames.text import TextWriter
+from appliance.recovery.breaker import State
 from appliance.speech.clauses import SENTENCE_PAUSE_MS
 from appliance.units import FRAME_BYTES, FRAME_MS, NS_PER_MS, SAMPLE_RATE_HZ
 
@@ -47,8 +51,13 @@ class ToySynthesizer:
 @pytest.fixture
 def synthesizer(monkeypatch: pytest.MonkeyPatch) -> ToySynthesizer:
     toy = ToySynthesizer()
-    monkeypatch.setattr(procs.tts, "load_synthesizers", lambda _: {"*": toy})
+    plug_in(monkeypatch, piper=toy)
     return toy
+
+
+def plug_in(monkeypatch: pytest.MonkeyPatch, **toys: ToySynthesizer) -> None:
+    """Let tts load `toys`, in their order."""
+    monkeypatch.setattr(procs.tts, "load_synthesizers", lambda _: Engines(toys, {"*": tuple(toys)}))
 
 
 def test_tts_speaks_clause_by_clause_each_with_its_start_and_its_end(
@@ -284,3 +293,85 @@ def test_a_killed_tts_says_of_a_growing_segment_only_what_it_had_not_said(
     assert starts == [(50, 0), (50, 1), (50, 2), (100, 0)]
     said = Mailbox(appliance.memory, "journal", "tts", JournalEntry).collect(4)
     assert [each.text for each in said] == ["A porta velha,", "cinza,", "e azul.", "Fim."]
+
+
+# --- when an engine fails ---
+
+
+class Failing(ToySynthesizer):
+    """Fails with `error`, and speaks no sooner than it is `free`."""
+
+    def __init__(self, error: EngineError | None = None) -> None:
+        super().__init__()
+        self.error = error
+        self.free = threading.Event()
+        self.free.set()
+
+    def synthesize(self, text: str, language: str, speed: float = 1.0) -> Iterator[Speech]:
+        del language, speed
+        self.spoken.append(text)
+        assert self.free.wait(60)
+        if self.error:
+            raise self.error
+        yield Speech(np.full(8_000, 0.5, np.float32), 8_000)
+
+
+@pytest.fixture
+def two_engines(appliance: Appliance) -> None:
+    engines = EnginesConfig(synthesizers={"*": ("elevenlabs", "piper")})
+    appliance.config = msgspec.structs.replace(appliance.config, engines=engines)
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_what_one_engine_cannot_speak_the_next_one_does_and_the_first_is_soon_not_asked_any_more(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Failing(EngineUnavailable("it is out of order")), ToySynthesizer()
+    plug_in(monkeypatch, elevenlabs=first, piper=second)
+    ear = Ear(appliance.memory, 0)
+    tts = appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    texts = [f"Frase {number}." for number in range(6)]
+    for number, text in enumerate(texts, 1):
+        writer.write(a_translation(text, number))
+    ear.hears(6)
+    assert second.spoken == texts
+    assert first.spoken == texts[:4]
+    assert tts.vitals.get("engine_errors") == 4
+    assert tts.vitals.get("breakers") == State.OPEN
+    journal = Mailbox(appliance.memory, "journal", "tts", JournalEntry)
+    assert [each.status for each in journal.collect(11) if isinstance(each, HealthEvent)] == ["breaker open"]
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_an_engine_that_gives_no_sound_is_not_waited_for_while_another_can_speak(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Failing(), ToySynthesizer()
+    first.free.clear()
+    plug_in(monkeypatch, elevenlabs=first, piper=second)
+    ear = Ear(appliance.memory, 0)
+    appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    writer.write(a_translation("Um.", 1))
+    writer.write(a_translation("Dois.", 2))
+    ear.hears(2)
+    assert (first.spoken, second.spoken) == (["Um."], ["Um.", "Dois."])
+    first.free.set()
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_an_engine_is_not_asked_for_a_language_that_it_does_not_speak(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = ToySynthesizer(), ToySynthesizer()
+    first.languages, second.languages = frozenset({"en"}), frozenset({"pt"})
+    plug_in(monkeypatch, elevenlabs=first, piper=second)
+    ears = Ear(appliance.memory, 0), Ear(appliance.memory, 1)
+    appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    writer.write(a_translation("Bom dia.", 1))
+    writer.write(a_translation("Good morning.", 1, lane=1))
+    for ear in ears:
+        ear.hears(1)
+    assert (first.spoken, second.spoken) == (["Good morning."], ["Bom dia."])

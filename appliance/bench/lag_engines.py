@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from appliance.config import EnginesConfig
+from appliance.config import EnginesConfig, Names, chain
 from appliance.engines.languages import RECOGNIZED, SPOKEN, TRANSLATED, best_match, pair_for
 from appliance.engines.protocols import EngineError
 from appliance.engines.registry import EVERY_OTHER
@@ -18,12 +18,14 @@ def refuse_impossible(engines: EnginesConfig, source: str, targets: Iterable[str
     for target in targets:
         if not _serves(engines.synthesizers, SPOKEN, target):
             raise EngineError(f'no synthesizer of the configuration speaks "{target}"; {_ADVICE}')
-        pairs = TRANSLATED.get(engines.translator, frozenset())
-        if source != AUTO and not pair_for(pairs, source, target):
-            raise EngineError(f'{engines.translator} does not translate from "{source}" into "{target}"; {_ADVICE}')
+        names = chain(engines.translator)
+        pairs = [TRANSLATED.get(name, frozenset()) for name in names]
+        if source != AUTO and not any(pair_for(each, source, target) for each in pairs):
+            by = " or ".join(names)
+            raise EngineError(f'{by} does not translate from "{source}" into "{target}"; {_ADVICE}')
 
 
-def _serves(names: Mapping[str, str], known: Mapping[str, frozenset[str]], language: str) -> bool:
-    """Whether the engine that `names` gives to `language` knows it."""
-    name = names.get(best_match(names, language) or EVERY_OTHER, "")
-    return bool(best_match(known.get(name, frozenset()), language))
+def _serves(names: Mapping[str, Names], known: Mapping[str, frozenset[str]], language: str) -> bool:
+    """Whether an engine that `names` gives to `language` knows it."""
+    chosen = chain(names.get(best_match(names, language) or EVERY_OTHER, ()))
+    return any(best_match(known.get(name, frozenset()), language) for name in chosen)

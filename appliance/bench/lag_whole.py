@@ -3,7 +3,7 @@
 import numpy as np
 
 from appliance.bench.lag_speech import Recording, Stream
-from appliance.config import Config
+from appliance.config import Config, chain
 from appliance.engines.languages import best_match
 from appliance.engines.protocols import EngineError
 from appliance.engines.registry import EVERY_OTHER, RECOGNIZERS, load_recognizer, load_translator
@@ -15,10 +15,11 @@ FULL_SCALE = np.float32(32_768)
 def translated_whole(config: Config, stream: Stream, source: str, target: str) -> str:
     """The translation of all recordings, each recognised and translated as a whole; "" where that cannot be done."""
     names = config.engines.recognizers
-    name = names.get(best_match(names, source) or EVERY_OTHER, "")
+    (name, *_) = chain(names.get(best_match(names, source) or EVERY_OTHER, ""))
     if name not in RECOGNIZERS or any(recording.voiced_ms > LONGEST_MS for recording in stream.recordings):
         return ""
-    recognizer, translator = load_recognizer(name, config), load_translator(config.engines.translator, config)
+    recognizer = load_recognizer(name, config)
+    translator = load_translator(chain(config.engines.translator)[0], config)
 
     def interpreted(recording: Recording) -> str:
         text = recognizer.recognize(recording.samples.astype(np.float32) / FULL_SCALE, source).text

@@ -2,6 +2,7 @@
 
 from appliance.config import Config, api_key
 from appliance.engines.protocols import StreamingRecognizer, Synthesizer, Translator
+from appliance.recovery.breaker import PATIENCE_MS
 
 
 def deepgram_nova(config: Config) -> StreamingRecognizer:
@@ -23,6 +24,7 @@ def _deepgram(config: Config, model: str) -> StreamingRecognizer:
         server=chosen.server,
         endpoint_ms=config.engines.endpoint_ms,
         deadlines=Deadlines(answer_s=chosen.answer_ms / 1000),
+        patience_s=PATIENCE_MS["asr"] / 1000,
     )
     return Deepgram(settings)
 

@@ -1,10 +1,11 @@
 """The engines by name, and choosing among them by language, as the configuration says."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
-from appliance.config import Config, ConfigError
+from appliance.config import Config, ConfigError, Names, chain
 from appliance.engines.model_files import manifest, verified_folder
 from appliance.engines.protocols import (
     BatchRecognizer,
@@ -37,7 +38,8 @@ VOICE_DETECTOR = "silero-vad"
 VOICE_DETECTORS = {VOICE_DETECTOR: "appliance.engines.silero_vad:SileroVad"}
 EVERY_OTHER = "*"
 
-Engine = TypeVar("Engine", StreamingRecognizer, Synthesizer)
+Engine = TypeVar("Engine", StreamingRecognizer, Translator, Synthesizer)
+Served = TypeVar("Served")
 
 
 def load_recognizer(name: str, config: Config) -> BatchRecognizer:
@@ -65,10 +67,22 @@ def load_voice_detector(config: Config) -> VoiceDetector:
     return cast(VoiceDetector, _load(VOICE_DETECTOR, VOICE_DETECTORS, config))
 
 
+@dataclass(frozen=True, slots=True)
+class Engines(Generic[Engine]):
+    """The engines of one stage by name, and who is asked in which order: names by language, or "*".
+
+    `cold`: those that did not warm up, and why. They may work later.
+    """
+
+    by_name: Mapping[str, Engine]
+    chains: Mapping[str, tuple[str, ...]]
+    cold: Mapping[str, EngineError] = field(default_factory=dict)
+
+
 def load_recognizers(
     config: Config, streamed: Callable[[BatchRecognizer], StreamingRecognizer]
-) -> dict[str, StreamingRecognizer]:
-    """Every recognizer that the configuration names, by language; warm, and each loaded once.
+) -> Engines[StreamingRecognizer]:
+    """Every recognizer that the configuration names, each loaded once, and warm as far as they can be reached.
 
     streamed: makes a recognizer of ours, which decodes windows, follow the legs.
     """
@@ -81,12 +95,17 @@ def load_recognizers(
     return _load_each(config.engines.recognizers, load, config)
 
 
-def load_synthesizers(config: Config) -> dict[str, Synthesizer]:
-    """Every synthesizer that the configuration names, by language; warm, and each loaded once."""
+def load_translators(config: Config) -> Engines[Translator]:
+    """Every translator that the configuration names, as above."""
+    return _load_each({EVERY_OTHER: config.engines.translator}, load_translator, config)
+
+
+def load_synthesizers(config: Config) -> Engines[Synthesizer]:
+    """Every synthesizer that the configuration names, as above."""
     return _load_each(config.engines.synthesizers, load_synthesizer, config)
 
 
-def for_language(engines: Mapping[str, Engine], language: str, table: str) -> Engine:
+def for_language(engines: Mapping[str, Served], language: str, table: str) -> Served:
     """Which of `engines` (by language) serves `language`: by its whole tag, its first part, or "*".
 
     `table` is their key in the configuration, for the message. Raises EngineError where none does.
@@ -97,11 +116,20 @@ def for_language(engines: Mapping[str, Engine], language: str, table: str) -> En
     raise EngineError(f'no engine for "{language}"; name one under engines.{table} in appliance.toml')
 
 
-def _load_each(names: Mapping[str, str], load: Callable[[str, Config], Engine], config: Config) -> dict[str, Engine]:
-    engines = {name: load(name, config) for name in sorted(set(names.values()))}
-    for engine in engines.values():
-        engine.warm()
-    return {language: engines[name] for language, name in names.items()}
+def _load_each(names: Mapping[str, Names], load: Callable[[str, Config], Engine], config: Config) -> Engines[Engine]:
+    """Raises EngineError for an engine that cannot be loaded, and where nobody of a chain warms up."""
+    chains = {language: chain(each) for language, each in names.items()}
+    engines = {name: load(name, config) for name in sorted({name for each in chains.values() for name in each})}
+    cold: dict[str, EngineError] = {}
+    for name, engine in engines.items():
+        try:
+            engine.warm()
+        except EngineError as error:
+            cold[name] = error
+    for each in chains.values():
+        if cold.keys() >= set(each):
+            raise cold[each[0]]
+    return Engines(engines, chains, cold)
 
 
 def _load(name: str, table: Mapping[str, str], config: Config) -> Any:

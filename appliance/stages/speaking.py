@@ -1,20 +1,23 @@
 """Translations spoken: clause by clause into the downlinks of their lanes, the lane that runs dry first comes first."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from appliance.clock import now_ns
-from appliance.engines.protocols import AUTO, EngineError, Samples, Synthesizer
+from appliance.engines.protocols import AUTO, EngineError, Samples, Speech, Synthesizer, covers
 from appliance.engines.registry import for_language
 from appliance.frames.messages import JournalEntry, Spoken, Translation
 from appliance.media.resample import resample
-from appliance.speech.catch_up import learned
+from appliance.recovery.breaker import PATIENCE_MS
+from appliance.speech.catch_up import learned, synthesis_ms
 from appliance.speech.phrasing import Voice
 from appliance.speech.trimming import silence, trimmed
+from appliance.stages.engine_chain import EngineChain
 from appliance.stages.lane_speech import Clause, LaneSpeech
+from appliance.stages.patience import Patience
 from appliance.stages.revisions import is_news
 from appliance.stages.word_queue import Taken
 from appliance.supervision.context import Context
@@ -31,18 +34,19 @@ class Speaker:
     def __init__(
         self,
         context: Context,
-        synthesizers: dict[str, Synthesizer],
+        chain: EngineChain[Synthesizer],
         position: int,
         journaled: Iterable[JournalEntry] = (),
     ) -> None:
         self.done_until = position
         self._context = context
-        self._synthesizers = synthesizers
+        self._chain = chain
+        self._patience = {name: Patience[Speech](name) for name in chain.engines.by_name}
         self._before = {entry.lane: entry for entry in journaled if isinstance(entry, Spoken)}
         self._taken: deque[Taken] = deque()  # in the order they came
         self._newest: dict[int, Translation] = {}  # by lane
         self._lanes: dict[int, LaneSpeech] = {}
-        self._voices: dict[str, Voice] = {}  # by language
+        self._voices: dict[tuple[str, str], Voice] = {}  # by engine and language
 
     def take(self, translation: Translation, position: int) -> None:
         """Put the words of a translation into its lane's queue; `position`: of its reader, after it."""
@@ -58,7 +62,7 @@ class Speaker:
             self._drop_dead_words(lane)
             if lane.queue:
                 language = lane.queue.of_segment()[0].taken.translation.target_language
-                clause = lane.next_clause(self._voices[language], backlog_ms, now_ns())
+                clause = lane.next_clause(self._voice(language), backlog_ms, now_ns())
                 if clause:
                     return clause
         return None
@@ -66,11 +70,7 @@ class Speaker:
     def speak(self, clause: Clause) -> Spoken | None:
         """Speak it. Returns what has become of it; None if no engine could speak it, or there was nothing to say."""
         received_ns = clause.words[0].taken.received_ns
-        try:
-            samples = self._sound(clause.text, clause.translation.target_language)
-        except EngineError as error:
-            self._complain(error)
-            samples = silence(0, SAMPLE_RATE_HZ)
+        samples = self._sound(clause.text, clause.translation.target_language)
         spoken = None
         if len(samples):
             samples = np.concatenate((samples, silence(clause.pause_ms, SAMPLE_RATE_HZ)))
@@ -88,24 +88,58 @@ class Speaker:
         return self._context.memory.ring_state("downlink", lane.place).depth
 
     def _sound(self, text: str, language: str) -> Samples:
-        """The sound of `text` (16 kHz), without silence around it."""
-        synthesizer = for_language(self._synthesizers, language, "synthesizers")
+        """The sound of `text` (16 kHz), by the first engine that can speak it; nothing if nobody can."""
+        names = self._who_speaks(language)
+        failed: set[str] = set()
+        while name := self._chain.ask(names, failed):
+            try:
+                samples = self._spoken_by(name, text, language, in_time=bool(self._chain.first(names, {name, *failed})))
+            except EngineError as error:
+                self._chain.failed(name, error)
+                self._complain(error)
+                failed.add(name)
+            else:
+                self._chain.answered(name)
+                return samples
+        return silence(0, SAMPLE_RATE_HZ)
+
+    def _spoken_by(self, name: str, text: str, language: str, in_time: bool) -> Samples:
+        """The sound of `text` without silence around it. `in_time`: who takes too long has failed."""
+        voice, synthesizer = self._voices[name, language], self._chain.engines.by_name[name]
+        # Some engines give a clause in one piece: what they take for it as a rule is no silence to worry about.
+        limit_s = (PATIENCE_MS["tts"] + synthesis_ms(len(text), voice.cost)) / 1000 if in_time else None
         began_ns = now_ns()
         with self._context.busy():
-            pieces = [resample(piece.samples, piece.rate_hz) for piece in synthesizer.synthesize(text, language)]
+            spoken = self._patience[name].pieces(lambda: synthesizer.synthesize(text, language), limit_s)
+            pieces = [resample(piece.samples, piece.rate_hz) for piece in spoken]
         samples = trimmed(np.concatenate(pieces), SAMPLE_RATE_HZ) if pieces else silence(0, SAMPLE_RATE_HZ)
-        voice, took_ms = self._voices[language], (now_ns() - began_ns) / NS_PER_MS
+        took_ms = (now_ns() - began_ns) / NS_PER_MS
         cost = learned(voice.cost, took_ms, 1000 * len(samples) / SAMPLE_RATE_HZ, len(text))
-        self._voices[language] = replace(voice, cost=cost)
+        self._voices[name, language] = replace(voice, cost=cost)
         return samples
+
+    def _who_speaks(self, language: str) -> Sequence[str]:
+        """The engines for `language`, in their order. Raises EngineError where there is none."""
+        engines = self._chain.engines
+        names = for_language(engines.chains, language, "synthesizers")
+        able = [name for name in names if covers(engines.by_name[name].languages, language)]
+        if not able:
+            raise EngineError(f'{" or ".join(names)} does not speak "{language}"; change engines.synthesizers')
+        for name in able:
+            self._voices.setdefault((name, language), Voice(language, engines.by_name[name].clause_sizes))
+        return able
+
+    def _voice(self, language: str) -> Voice:
+        """The voice that would speak now."""
+        names = self._who_speaks(language)
+        return self._voices[self._chain.first(names) or names[0], language]
 
     def _has_voice(self, language: str) -> bool:
         try:
-            sizes = for_language(self._synthesizers, language, "synthesizers").clause_sizes
+            self._who_speaks(language)
         except EngineError as error:
             self._complain(error)
             return False
-        self._voices.setdefault(language, Voice(language, sizes))
         return True
 
     def _spoken_before(self, translation: Translation) -> int:

@@ -1,6 +1,6 @@
 """Legs turned into text: frames into a recognition stream, words out of it, and segments of them that grow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 from appliance.engines.protocols import (
     AUTO,
@@ -11,13 +11,16 @@ from appliance.engines.protocols import (
     StreamContext,
     StreamingRecognizer,
     Transcript,
+    covers,
 )
 from appliance.engines.registry import for_language
 from appliance.frames.messages import LanguageFound, Segment
 from appliance.frames.ring import RingReader
 from appliance.frames.roster import Leg, Roster
+from appliance.recovery.breaker import State
 from appliance.speech.segmenter import Segmenter, SegmentPolicy, TextSegment
 from appliance.speech.settled_words import SettledWords
+from appliance.stages.engine_chain import EngineChain
 from appliance.stages.spoken_language import SpokenLanguage
 from appliance.supervision.context import Context
 from appliance.units import FRAME_NS
@@ -29,14 +32,26 @@ NO_PARTIALS = SegmentPolicy(partial_words=1_000_000)
 class Transcriber:
     """One leg during one call: its segments, from its uplink.
 
-    What a restarted process would have to hear again stays uncommitted in the ring until `settle`.
+    What a restarted process would have to hear again stays uncommitted in the ring until `settle`. So does what another
+    engine has to hear when the one that listens is away: it is the next of `names` that can be asked, and an earlier
+    one again as soon as that is tried and nobody speaks.
     """
 
-    def __init__(self, context: Context, leg: Leg, uplink: RingReader, stream: RecognitionStream) -> None:
+    def __init__(
+        self,
+        context: Context,
+        leg: Leg,
+        uplink: RingReader,
+        chain: EngineChain[StreamingRecognizer],
+        names: Sequence[str],
+    ) -> None:
+        """Raises EngineError where nobody can listen."""
         self.leg = leg
         self._context = context
         self._uplink = uplink
-        self._stream = stream
+        self._chain = chain
+        self._names = list(names)
+        self._name, self._stream = self._opened()
         policy = SegmentPolicy() if context.config.engines.simultaneous else NO_PARTIALS
         self._segmenter = Segmenter(leg.place, leg.language, policy)
         self._words = SettledWords()
@@ -48,6 +63,7 @@ class Transcriber:
         self._newest = (0, 0)  # sequence number and capture time of the newest frame
         self._told_to_ns = 0  # the end of the last word of an utterance that goes on; 0 between utterances
         self._is_in_trouble = False
+        self._has_spoken = False  # since this engine listens
 
     def feed(self) -> None:
         """Take in what the ring holds."""
@@ -64,7 +80,10 @@ class Transcriber:
         for transcript in self._taken():
             for segment in self._segments_of(transcript):
                 yield self._message(segment, transcript.decode_ms)
-        for segment in self._segmenter.wait(self._newest[1]):
+        segments = self._segmenter.wait(self._newest[1])
+        if self._has_better():
+            segments += self._move()
+        for segment in segments:
             yield self._message(segment, 0.0)
 
     def language_found(self) -> LanguageFound | None:
@@ -102,6 +121,7 @@ class Transcriber:
             return []
         if transcripts:
             self._is_in_trouble = False
+            self._chain.answered(self._name)
         return transcripts
 
     def _trouble(self, error: EngineError) -> None:
@@ -111,6 +131,43 @@ class Transcriber:
         self._is_in_trouble = isinstance(error, EngineUnavailable | EngineRefused)
         self._context.vitals.add("engine_errors")
         self._context.log.error(f"room {self.leg.room}: {error}")
+        self._chain.failed(self._name, error, away=self._is_in_trouble)
+
+    # --- who listens ---
+
+    def _opened(self) -> tuple[str, RecognitionStream]:
+        """A stream of the first engine that can be asked; else of the first of all: it goes on trying by itself."""
+        problem = EngineError(f'no recognizer knows the language "{self.leg.language}"')
+        while self._names:
+            name = self._chain.ask(self._names) or self._names[0]
+            try:
+                recognizer = self._chain.engines.by_name[name]
+                return name, recognizer.open(StreamContext(self.leg.room, f"leg{self.leg.place}"), self.leg.language)
+            except EngineError as error:
+                problem = error
+                self._names.remove(name)
+        raise problem
+
+    def _has_better(self) -> bool:
+        """Whether another engine should listen from now on."""
+        first = self._chain.first(self._names)
+        if first in (None, self._name):
+            return False
+        if self._is_in_trouble or self._chain.state(self._name) is State.OPEN:
+            return True
+        # Whoever is silent would learn nothing of the engine that is tried.
+        has_just_spoken = self._has_spoken and not self._told_to_ns and self._segmenter.waiting_since_ns is None
+        return has_just_spoken and self._names.index(first) < self._names.index(self._name)
+
+    def _move(self) -> list[TextSegment]:
+        """Let another engine hear what has not been told; returns what is told of the rest."""
+        segments = self._segmenter.finish()
+        self._uplink.seek(max(self._resume_at(), self._uplink.committed))
+        self._stream.close()
+        self._name, self._stream = self._opened()
+        self._words, self._told_to_ns = SettledWords(), 0
+        self._is_in_trouble = self._has_spoken = False
+        return segments
 
     def _segments_of(self, transcript: Transcript) -> list[TextSegment]:
         words = self._words.push(transcript)
@@ -121,6 +178,7 @@ class Transcriber:
         self._told_to_ns = words[-1].end_ns if words else self._told_to_ns
         if transcript.final:
             self._told_to_ns = 0
+            self._has_spoken = True
             self._context.vitals.add("utterances")
             segments += self._segmenter.finish()
         return segments
@@ -143,10 +201,10 @@ class Transcriber:
 class Transcribers:
     """A transcriber for every leg of the roster."""
 
-    def __init__(self, context: Context, recognizers: Mapping[str, StreamingRecognizer]) -> None:
+    def __init__(self, context: Context, chain: EngineChain[StreamingRecognizer]) -> None:
         self._context = context
-        self._recognizers = recognizers
-        self._engines = list({id(engine): engine for engine in recognizers.values()}.values())
+        self._chain = chain
+        self._engines = list(chain.engines.by_name.values())
         self._by_leg: dict[tuple[int, int], Transcriber | None] = {}  # (place, call); None: nobody knows its language
 
     def follow(self, roster: Roster) -> list[Transcriber]:
@@ -172,10 +230,12 @@ class Transcribers:
             engine.close()
 
     def _open(self, leg: Leg) -> Transcriber | None:
+        engines = self._chain.engines
         try:
-            recognizer = for_language(self._recognizers, leg.language, "recognizers")
-            stream = recognizer.open(StreamContext(leg.room, f"leg{leg.place}"), leg.language)
+            chain = for_language(engines.chains, leg.language, "recognizers")
+            known = [n for n in chain if leg.language == AUTO or covers(engines.by_name[n].languages, leg.language)]
+            uplink = self._context.reader("uplink", leg.place)
+            return Transcriber(self._context, leg, uplink, self._chain, known)
         except EngineError as error:
             self._context.log.error(f"room {leg.room} is not understood: {error}")
             return None
-        return Transcriber(self._context, leg, self._context.reader("uplink", leg.place), stream)

@@ -12,7 +12,7 @@ from appliance.frames.messages import Segment, Translation
 from appliance.frames.roster import Lane, Leg
 from appliance.speech.open_end import closed_part
 from appliance.speech.stable_prefix import StableTranslation
-from appliance.stages.asking import Questions
+from appliance.stages.asking import NotNow, Questions
 from appliance.stages.own_languages import OwnLanguages, same_language
 from appliance.stages.revisions import is_news
 from appliance.supervision.context import Context
@@ -29,6 +29,7 @@ class _Growing:
     stable: StableTranslation = field(default_factory=StableTranslation)
     asked: str = ""  # the text that was last translated …
     answer: str = ""  # … and its translation
+    waits: bool = False  # `segment` is to be translated again: its engine did not answer
 
     def goes_on_in(self, segment: Segment) -> bool:
         """Whether `segment` is of the same call, so that their order means something."""
@@ -48,16 +49,25 @@ class Interpretation:
             self._recall(translation)
 
     def translations(self, segment: Segment) -> Iterator[Translation]:
-        """What `segment` adds to each lane of its leg; nothing if its call is over or it has been here before."""
+        """What `segment` adds to each lane of its leg; nothing if its call is over or it has been here before.
+
+        Raises NotNow, after all lanes, when one of them needs it again: it is news to that lane alone.
+        """
         roster = self._context.roster()
         leg = next((leg for leg in roster.legs if (leg.place, leg.call) == (segment.leg, segment.call)), None)
         if leg is None:  # a new call may have taken its place
             self._context.vitals.add("dropped_messages")
             return
         self._languages.hear(segment, leg)
+        later: NotNow | None = None
         for lane in roster.lanes:
             if lane.leg == segment.leg:
-                yield from self._for_lane(segment, leg, lane)
+                try:
+                    yield from self._for_lane(segment, leg, lane)
+                except NotNow as not_now:
+                    later = not_now
+        if later:
+            raise later
         if segment.final:
             self._remember(segment)
 
@@ -65,10 +75,10 @@ class Interpretation:
         growing = self._growing.get(lane.place)
         if growing is None or not growing.goes_on_in(segment):
             growing = None
-        elif not is_news(segment, growing.segment):
+        elif not growing.waits and not is_news(segment, growing.segment):
             return
         elif segment.seq_num != growing.segment.seq_num:
-            if not growing.segment.final:  # its recognizer died
+            if growing.waits or not growing.segment.final:  # its recognizer died
                 yield from self._translated(_given_up(growing.segment), leg, lane, growing)
             growing = None
         if growing is None:
@@ -78,8 +88,9 @@ class Interpretation:
     def _translated(self, segment: Segment, leg: Leg, lane: Lane, growing: _Growing) -> Iterator[Translation]:
         """One translation, or none where a revision adds nothing yet."""
         began_s = perf_counter()
-        growing.segment = segment
+        growing.segment, growing.waits = segment, True
         text = self._added(segment, leg, growing)
+        growing.waits = False
         if text or segment.final:
             yield Translation(
                 lane=lane.place,

@@ -51,7 +51,12 @@ COUNTERS = (
     "mended",  # segments whose translation began anew in other words, and was joined to what had been told
     "full",  # callers for whom there was no place
     "asterisk_up",  # 1: the stream of Asterisk's events is there
+    "breakers",  # the state of each engine's, in BREAKER_BITS bits each, in the order of the configuration
+    "lanes_degraded",  # lanes whose listeners hear the original, because nobody can interpret it
+    "overload_words",  # words not said because their lane was too far behind
+    "overload_frames",  # frames not recognised because their leg was too far behind
 )
+BREAKER_BITS = 2
 _WORD_OF = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}
 assert FIRST_COUNTER + len(COUNTERS) <= WORDS
 
