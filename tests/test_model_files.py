@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,69 @@ def test_set_up_says_in_one_sentence_why_it_cannot(
         sentence == f"cannot assemble the models: model toy cannot be put into {tmp_path}/file/models: Not a directory"
     )
     assert usage.startswith("usage: ")
+
+
+CONVERTER = """
+def convert(folder):
+    (folder / "loud.bin").write_bytes((folder / "quiet.bin").read_bytes().upper())
+"""
+LOUD = b"ONE HALF, AND THE OTHER"
+CONVERTED = Model(
+    "toy",
+    "MIT",
+    "a test",
+    files=(ModelFile("loud.bin", (), len(LOUD), hashlib.sha256(LOUD).hexdigest()), IN_PLACE.files[0]),
+    sources=(model_file("quiet.bin", "first.part", "second.part"),),
+    converter="toy_converter:convert",
+)
+
+
+@pytest.fixture
+def converter(package: Path) -> Path:
+    module = package.parents[1] / "toy_converter.py"
+    module.write_text(CONVERTER)
+    sys.modules.pop("toy_converter", None)
+    importlib.invalidate_caches()
+    return module
+
+
+@pytest.mark.usefixtures("converter")
+def test_a_model_is_converted_once_and_its_sources_are_not_kept(tmp_path: Path) -> None:
+    assert CONVERTED.assembled
+    folder = assemble(CONVERTED, tmp_path / "cache")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "loud.bin": LOUD,
+        "words.txt": PARTS["words.txt"],
+    }
+    before = (folder / "loud.bin").stat()
+    assert assemble(CONVERTED, tmp_path / "cache") == folder
+    assert (folder / "loud.bin").stat() == before
+
+
+@pytest.mark.usefixtures("converter")
+def test_a_damaged_converted_file_is_refused_and_converting_again_repairs_it(tmp_path: Path) -> None:
+    path = assemble(CONVERTED, tmp_path) / "loud.bin"
+    path.write_bytes(LOUD.lower())
+    with pytest.raises(EngineError, match=rf"{path} has been altered .*; delete .* and run: .* assemble {tmp_path}"):
+        verified_folder(CONVERTED, tmp_path)
+    assemble(CONVERTED, tmp_path)
+    assert path.read_bytes() == LOUD
+
+
+@pytest.mark.parametrize(
+    ("module", "complaint"),
+    [
+        (CONVERTER.replace("upper", "title"), r"loud\.bin has been altered .* make setup"),
+        ("import no_such_package", r"model toy cannot be converted: No module named 'no_such_package'; .* make setup"),
+    ],
+)
+def test_what_a_converter_gets_wrong_is_refused_and_leaves_nothing(
+    converter: Path, tmp_path: Path, module: str, complaint: str
+) -> None:
+    converter.write_text(module)
+    with pytest.raises(EngineError, match=complaint):
+        assemble(CONVERTED, tmp_path / "cache")
+    assert list((tmp_path / "cache" / "models").iterdir()) == []
 
 
 def test_every_embedded_engine_has_its_models_in_the_manifest_with_a_licence() -> None:

@@ -1,6 +1,7 @@
 """The model files: which there must be, putting together those that come in parts, and proof that they are right.
 
-`python -m appliance.engines.model_files assemble CACHE_DIR` puts them together, as set-up does. It needs no network.
+`python -m appliance.engines.model_files assemble CACHE_DIR` puts them together, as set-up does, and converts those that
+an engine needs in another form. It needs no network.
 """
 
 import hashlib
@@ -8,6 +9,7 @@ import os
 import shutil
 import sys
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +22,10 @@ CHUNK_BYTES = 1 << 20
 
 
 class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file of a model: its `parts` ("package:path") one after the other give exactly these bytes."""
+    """One file of a model: its `parts` ("package:path") one after the other give exactly these bytes.
+
+    One without parts is made by the converter of its model, which always makes the same bytes.
+    """
 
     name: str  # relative to the model's folder
     parts: tuple[str, ...]
@@ -35,11 +40,13 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     licence: str
     purpose: str
     files: tuple[ModelFile, ...]
+    sources: tuple[ModelFile, ...] = ()  # what the converter works on, and nobody needs afterwards
+    converter: str = ""  # "module:function", called with the folder that has the sources
 
     @property
     def assembled(self) -> bool:
-        """Whether its files have to be put together first, because packages hold them in parts or under other names."""
-        return any(len(file.parts) > 1 or not file.parts[0].endswith(file.name) for file in self.files)
+        """Whether its files have to be made first: packages hold them in parts, under other names, or unconverted."""
+        return any(len(file.parts) != 1 or not file.parts[0].endswith(file.name) for file in self.files)
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,9 +97,12 @@ def assemble(model: Model, cache_dir: Path) -> Path:
     fresh = folder.with_name(f".{model.name}.{os.getpid()}")
     old = folder.with_name(f".{model.name}.{os.getpid()}.old")
     try:
-        for file in model.files:
-            _join(file, fresh / file.name)
-            verify(fresh / file.name, file, f"reinstall {_package(file)}: delete .venv and run make setup")
+        for file in (*model.sources, *model.files):
+            if file.parts:
+                _join(file, fresh / file.name)
+                verify(fresh / file.name, file, f"reinstall {_package(file)}: delete .venv and run make setup")
+        if model.converter:
+            _convert(model, fresh)
         if folder.exists():
             folder.rename(old)
         fresh.rename(folder)
@@ -110,6 +120,20 @@ def _is_right(model: Model, cache_dir: Path) -> bool:
     except EngineError:
         return False
     return True
+
+
+def _convert(model: Model, folder: Path) -> None:
+    """Make the files without parts out of the sources, prove them, and drop the sources."""
+    module, _, function = model.converter.partition(":")
+    try:
+        getattr(import_module(module), function)(folder)
+    except ImportError as error:
+        raise EngineError(f"model {model.name} cannot be converted: {error}; delete .venv and run make setup") from None
+    for file in model.files:
+        if not file.parts:
+            verify(folder / file.name, file, "the converter's packages differ: delete .venv and run make setup")
+    for source in model.sources:
+        (folder / source.name).unlink()
 
 
 def _join(file: ModelFile, path: Path) -> None:

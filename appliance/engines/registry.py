@@ -140,7 +140,11 @@ def _load(name: str, table: Mapping[str, str], config: Config) -> Any:
         return _made_from(config, module, made_by)
     # Proven before the import, because an SDK may open its files as soon as it is imported.
     folder = verified_folder(manifest()[name], config.cache_dir)
-    return getattr(import_module(module), made_by)(folder, config.engines.threads)
+    try:
+        engine = getattr(import_module(module), made_by)
+    except ImportError as error:  # a library is missing, or was built for other machines than this one
+        raise EngineError(f'engine "{name}" cannot run here ({error}); run make setup, or name another one') from error
+    return engine(folder, config.engines.threads)
 
 
 def _made_from(config: Config, module: str, made_by: str) -> Any:
