@@ -11,12 +11,11 @@ from typing import Literal
 import msgspec
 
 from appliance.cloud_config import CloudEngines, cloud_problems
+from appliance.route_rules import emergency_problems, language_problems, route_problems
 from appliance.toml_shape import Level, convert, shape_problems, shown
 
-LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)  # RFC 5646, as much as telephony needs
 INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # goes into the names of shared memory and semaphores
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # goes into section names of Asterisk's configuration
-DIALLED = r"[0-9*#+]+"
 CODECS = ("g722", "alaw", "ulaw", "opus", "slin16", "gsm")
 AUTO = "auto"  # in place of a language: it is found out while they speak
 MAX_LEGS = 512
@@ -144,9 +143,15 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fallback_s: int = 20  # ... so long after the beginning
 
     @property
+    def known(self) -> dict[str, str]:
+        """Its languages by setting, without those that are found out."""
+        languages = {"caller_language": self.caller_language, "callee_language": self.callee_language}
+        return {key: language for key, language in languages.items() if language.lower() != AUTO}
+
+    @property
     def is_auto(self) -> bool:
         """Whether the language of one side is found out."""
-        return AUTO in (self.caller_language.lower(), self.callee_language.lower())
+        return len(self.known) < 2
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -270,9 +275,9 @@ def rule_problems(config: Config) -> Iterator[str]:
     yield from _number_problems(config)
     yield from _engine_problems(config.engines)
     yield from cloud_problems(config.cloud)
-    yield from _emergency_problems(config)
+    yield from emergency_problems(config)
     for place, route in enumerate(config.routes):
-        yield from _route_problems(route, f"routes[{place}]", config)
+        yield from route_problems(route, f"routes[{place}]", config)
 
 
 def _name_problems(config: Config) -> Iterator[str]:
@@ -342,7 +347,7 @@ def _engine_problems(engines: EnginesConfig) -> Iterator[str]:
     for table, chosen in (("recognizers", engines.recognizers), ("synthesizers", engines.synthesizers)):
         for language in chosen:
             if language != "*":
-                yield from _language_problems(language, f"engines.{table}")
+                yield from language_problems(language, f"engines.{table}")
             yield from _chain_problems(chosen[language], f"engines.{table}.{language}")
     yield from _chain_problems(engines.translator, "engines.translator")
     for stage in STAGES:
@@ -355,66 +360,6 @@ def _chain_problems(names: Names, path: str) -> Iterator[str]:
         yield f"{path}: names no engine; write at least one"
     for name in _repeated(chain(names)):
         yield f"{path}: {shown(name)} is there more than once; nobody fails over to itself"
-
-
-def _emergency_problems(config: Config) -> Iterator[str]:
-    for number in config.emergency.numbers:
-        if not re.fullmatch(DIALLED, number):
-            yield f"emergency.numbers: {shown(number)} cannot be dialled; use digits, *, # and +"
-    for place, route in enumerate(config.routes):
-        if route.number in config.emergency.numbers:
-            yield (
-                f"routes[{place}].number: {shown(route.number)} is an emergency number, which is never interpreted; "
-                "choose another one, or take it off emergency.numbers"
-            )
-    if config.emergency.trunk and config.emergency.trunk not in {trunk.name for trunk in config.trunks}:
-        yield (
-            f"emergency.trunk: there is no trunk called {shown(config.emergency.trunk)}; add it under [[trunks]] "
-            "or correct the name"
-        )
-
-
-def _route_problems(route: Route, path: str, config: Config) -> Iterator[str]:
-    if not re.fullmatch(DIALLED, route.number):
-        yield f"{path}.number: {shown(route.number)} cannot be dialled; use digits, *, # and +"
-    if not 5 <= route.ring_s <= 600:
-        yield f"{path}.ring_s: {route.ring_s} is out of range; write a number from 5 to 600"
-    if route.caller_language.lower() == route.callee_language.lower() == AUTO:
-        yield f'{path}.callee_language: only one of the two can be "{AUTO}"; write the other one\'s language'
-    for key in ("caller_language", "callee_language"):
-        if getattr(route, key).lower() != AUTO:
-            yield from _language_problems(getattr(route, key), f"{path}.{key}")
-    yield from _fallback_problems(route, path)
-    yield from _callee_problems(route.callee, f"{path}.callee", config)
-
-
-def _fallback_problems(route: Route, path: str) -> Iterator[str]:
-    if not 2 <= route.fallback_s <= 600:
-        yield f"{path}.fallback_s: {route.fallback_s} is out of range; write a number from 2 to 600"
-    if not route.fallback_language:
-        return
-    yield from _language_problems(route.fallback_language, f"{path}.fallback_language")
-    if not route.is_auto:
-        yield f'{path}.fallback_language: no side of this route is "{AUTO}"; leave it out'
-
-
-def _language_problems(language: str, path: str) -> Iterator[str]:
-    if not LANGUAGE_TAG.fullmatch(language):
-        better = language.replace("_", "-")
-        advice = f'write "{better}"' if LANGUAGE_TAG.fullmatch(better) else 'write one like "en" or "pt-BR"'
-        yield f"{path}: {shown(language)} is not a language tag; {advice}"
-
-
-def _callee_problems(callee: str, path: str, config: Config) -> Iterator[str]:
-    found = re.fullmatch(r"PJSIP/(?:([^@/\s]+)@)?([^@/\s]+)", callee)
-    if not found:
-        yield f'{path}: {shown(callee)} cannot be called; write "PJSIP/PHONE" or "PJSIP/NUMBER@TRUNK"'
-        return
-    number, name = found.groups()
-    known = {trunk.name for trunk in config.trunks} if number else {phone.name for phone in config.phones}
-    if name not in known:
-        kind = "trunk" if number else "phone"
-        yield f"{path}: there is no {kind} called {shown(name)}; add it under [[{kind}s]] or correct the name"
 
 
 def _with_lower_case_languages(config: Config) -> Config:

@@ -136,10 +136,13 @@ def test_who_changes_the_language_is_followed_and_the_call_goes_on(
 ) -> None:
     connect(ann, CALLER, ben)
     become(site, appliance, "ann", "pt-br")
+    ear = ear_of(appliance, "auto")
     become(site, appliance, "ann", "es")
     assert sorted(lane.target_language for lane in appliance.roster.lanes) == ["en", "es"]
     site.media.speak(booth_of(appliance, "es"), tone(700, 1.5))
     assert hears(ann, 700)
+    ann.say(tone(900, 3))
+    wait_until(lambda: has_tone(site.media.heard(ear), 900), "the same ear hears ann")
     assert told(appliance) == []
 
     become(site, appliance, "ann", "en")  # as ben does

@@ -12,7 +12,7 @@ from appliance.telephony.ari_messages import Bridge, Channel, DialplanPosition
 from appliance.telephony.legs import Leg, LegState
 from appliance.telephony.marks import VARIABLE, LiveRoom, Mark, find_rooms, revive
 from appliance.telephony.places import HouseFullError, Places, Seats, roster_of
-from appliance.telephony.rooms import Room, after_language, conference, wishes
+from appliance.telephony.rooms import Room, after_language, conference, known_as, wishes
 from appliance.telephony.routes import Fallback, fallback_of
 
 
@@ -40,6 +40,11 @@ def test_what_the_room_needs_depends_on_what_is_known(
     assert set(wanted.lanes) == lanes
     assert set(wanted.open_booths) == open_booths
     assert 0 in wanted.ears  # asr goes on listening: the language may change
+
+
+@pytest.mark.parametrize(("found", "known"), [("en", "en"), ("en-us", "en"), ("pt-br", "pt-br")])
+def test_people_of_two_countries_who_share_a_language_need_no_interpreter(found: str, known: str) -> None:
+    assert known_as(call(), found) == known
 
 
 def test_a_third_person_is_interpreted_while_one_is_unknown() -> None:

@@ -5,7 +5,6 @@ import re
 import pytest
 
 from appliance.commands.languages import rows_for
-from appliance.config import LANGUAGE_TAG
 from appliance.engines.languages import (
     NLLB_CODES,
     RECOGNIZED,
@@ -18,6 +17,7 @@ from appliance.engines.languages import (
     pair_for,
 )
 from appliance.engines.registry import RECOGNIZERS, STREAMING_RECOGNIZERS, SYNTHESIZERS, TRANSLATORS
+from appliance.route_rules import LANGUAGE_TAG
 
 
 def test_the_table_names_engines_that_there_are_and_all_of_them() -> None:

@@ -103,6 +103,32 @@ def enrol(
     _finish(report, json)
 
 
+@app.command()
+def capacity(
+    write: Annotated[bool, typer.Option("--write", help="Write the line into the configuration.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure how many conversations this machine can interpret at once; the appliance refuses the next one then.
+
+    Nothing else should run meanwhile: no appliance, above all.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from appliance.bench import capacity as bench  # noqa: PLC0415
+    from appliance.bench import capacity_file  # noqa: PLC0415
+
+    path = config or default_path()
+    settings = load(path) if config or path.exists() else Config()
+    with Console(stderr=True).status("") as line:
+        report = bench.run(settings, line.update)
+    calls = bench.calls_of(report)
+    if write:
+        capacity_file.write(path, calls)
+    typer.echo(f"[capacity]\nmost_calls = {calls}" + (f"   # now in {path}" if write else ""), err=json)
+    _finish(report, json)
+
+
 def _finish(report: "Report", json: bool) -> None:
     from rich.console import Console  # noqa: PLC0415
 

@@ -36,6 +36,7 @@ from appliance.telephony.rooms import (
     after_language,
     conference,
     farewells,
+    known_as,
     wishes,
 )
 from appliance.telephony.routes import caller_id
@@ -186,7 +187,7 @@ class RoomHost:
         if leg is None or leg.has_gone or (heard == AUTO and not leg.is_unknown):
             return
         is_found = heard != AUTO and not foreign
-        language = heard if is_found else self._house.fallback(self.room.route).language
+        language = known_as(self.room, heard if is_found else self._house.fallback(self.room.route).language)
         news = foreign if foreign != self._foreign.get(channel, "") else ""
         self._foreign[channel] = foreign
         if news:

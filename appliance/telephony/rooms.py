@@ -86,6 +86,12 @@ def after_language(room: Room, channel: str, language: str) -> Room:
     return replace(room, legs=tuple(legs))
 
 
+def known_as(room: Room, language: str) -> str:
+    """A language as the room has it already: people of two countries who share one need no interpreter."""
+    base = language.partition("-")[0]
+    return next((tag for tag in room.languages if tag.partition("-")[0] == base), language)
+
+
 def conference(room: Room, leg: Leg) -> str:
     """The language whose conference a leg is in; whose language is unknown is with the first of the others.
 
