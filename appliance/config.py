@@ -19,7 +19,7 @@ CODECS = ("g722", "alaw", "ulaw", "opus", "slin16", "gsm")
 AUTO = "auto"  # in place of a language: it is found out while they speak
 MAX_LEGS = 512
 STAGES = ("asr", "mt", "tts")
-MOST_ENGINES = 16  # of one stage: so many breakers go into one word of its vital signs
+MOST_ENGINES = 32  # of one stage: so many breakers go into one word of its vital signs
 QUIETEST_DB = -60  # nobody hears less on a telephone
 PLACES = (Path("appliance.toml"), Path("/etc/dragoman/appliance.toml"))
 
