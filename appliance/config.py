@@ -53,6 +53,7 @@ class MediaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefill_frames: int = 6
     jitter_frames: int = 3
     under_talk_db: Level = -18.0  # the original under its translation
+    announce_db: Level = -24.0  # two notes, when an original takes the place of its translation and when it ends
 
 
 class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -276,11 +277,9 @@ def _number_problems(config: Config) -> Iterator[str]:
     for path, value, least, most in ranges:
         if not least <= value <= most:
             yield f"{path}: {value} is out of range; write a number from {least} to {most}"
-    if media.under_talk_db != "off" and not QUIETEST_DB <= media.under_talk_db <= 0:
-        yield (
-            f"media.under_talk_db: {media.under_talk_db:g} is out of range; "
-            f'write a number from {QUIETEST_DB} to 0, or "off"'
-        )
+    for key, level_db in (("under_talk_db", media.under_talk_db), ("announce_db", media.announce_db)):
+        if level_db != "off" and not QUIETEST_DB <= level_db <= 0:
+            yield f'media.{key}: {level_db:g} is out of range; write a number from {QUIETEST_DB} to 0, or "off"'
     if config.max_lanes < config.max_legs:
         yield f"max_lanes: {config.max_lanes} is too few for {config.max_legs} legs; write at least {config.max_legs}"
     if asterisk.rtp_first_port >= asterisk.rtp_last_port:

@@ -71,6 +71,9 @@ class Appliance(Collector):
         yield _gauge("asterisk_up", "1: in touch with Asterisk.", observer.asterisk_up)
         yield _gauge("legs_unheard", "Legs from whose ear nothing has come for 5 s.", observer.legs_unheard)
         yield _gauge("lanes_unspoken", "Lanes whose booth has been missing for 5 s.", observer.lanes_unspoken)
+        yield _gauge(
+            "lanes_degraded", "Lanes whose listeners hear the original.", observer.vitals("rtp").get("lanes_degraded")
+        )
         late_us = observer.vitals("rtp").get("tick_late_max_us")
         yield _gauge("tick_late_seconds", "How late rtp's latest tick of the last second was.", late_us / US_PER_S)
 
