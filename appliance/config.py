@@ -67,6 +67,7 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 2
     endpoint_ms: int = 400
     simultaneous: bool = True  # False: nothing is translated before its speaker pauses
+    most_behind_ms: int = 8_000  # a lane that is further behind skips what it has not begun to say
     step_ms: int = 500  # of new speech between two looks at what somebody says
 
     def named(self, stage: str) -> tuple[str, ...]:
@@ -271,6 +272,7 @@ def _number_problems(config: Config) -> Iterator[str]:
         ("ops.port", config.ops.port, 1, 65_535),
         ("engines.threads", config.engines.threads, 1, 256),
         ("engines.endpoint_ms", config.engines.endpoint_ms, 100, 5000),
+        ("engines.most_behind_ms", config.engines.most_behind_ms, 2000, 60_000),
         ("engines.step_ms", config.engines.step_ms, 200, 5000),
         *((f"trunks[{place}].port", trunk.port, 1, 65_535) for place, trunk in enumerate(config.trunks)),
     )
