@@ -20,7 +20,7 @@ CODECS = ("g722", "alaw", "ulaw", "opus", "slin16", "gsm")
 AUTO = "auto"  # in place of a language: it is found out while they speak
 MAX_LEGS = 512
 STAGES = ("asr", "mt", "tts")
-MOST_ENGINES = 16  # of one stage: so many breakers go into one word of its vital signs
+MOST_ENGINES = 32  # of one stage: so many breakers go into one word of its vital signs
 QUIETEST_DB = -60  # nobody hears less on a telephone
 PLACES = (Path("appliance.toml"), Path("/etc/dragoman/appliance.toml"))
 
@@ -54,6 +54,7 @@ class MediaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefill_frames: int = 6
     jitter_frames: int = 3
     under_talk_db: Level = -18.0  # the original under its translation
+    announce_db: Level = -24.0  # two notes, when an original takes the place of its translation and when it ends
 
 
 class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +68,7 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 2
     endpoint_ms: int = 400
     simultaneous: bool = True  # False: nothing is translated before its speaker pauses
+    most_behind_ms: int = 8_000  # a lane that is further behind skips what it has not begun to say
     step_ms: int = 400  # of new speech between two looks at what somebody says
 
     @property
@@ -322,17 +324,16 @@ def _number_problems(config: Config) -> Iterator[str]:
         ("ops.port", config.ops.port, 1, 65_535),
         ("engines.threads", config.engines.threads, 1, 256),
         ("engines.endpoint_ms", config.engines.endpoint_ms, 100, 5000),
+        ("engines.most_behind_ms", config.engines.most_behind_ms, 2000, 60_000),
         ("engines.step_ms", config.engines.step_ms, 200, 5000),
         *((f"trunks[{place}].port", trunk.port, 1, 65_535) for place, trunk in enumerate(config.trunks)),
     )
     for path, value, least, most in ranges:
         if not least <= value <= most:
             yield f"{path}: {value} is out of range; write a number from {least} to {most}"
-    if media.under_talk_db != "off" and not QUIETEST_DB <= media.under_talk_db <= 0:
-        yield (
-            f"media.under_talk_db: {media.under_talk_db:g} is out of range; "
-            f'write a number from {QUIETEST_DB} to 0, or "off"'
-        )
+    for key, level_db in (("under_talk_db", media.under_talk_db), ("announce_db", media.announce_db)):
+        if level_db != "off" and not QUIETEST_DB <= level_db <= 0:
+            yield f'media.{key}: {level_db:g} is out of range; write a number from {QUIETEST_DB} to 0, or "off"'
     if config.max_lanes < config.max_legs:
         yield f"max_lanes: {config.max_lanes} is too few for {config.max_legs} legs; write at least {config.max_legs}"
     if asterisk.rtp_first_port >= asterisk.rtp_last_port:

@@ -24,7 +24,7 @@ def main(ctx: Context) -> None:
 
 
 async def _serve(ctx: Context, listener: socket.socket) -> None:
-    observer = Observer(ctx.memory, ctx.config.cache_dir)
+    observer = Observer(ctx.memory, ctx.config.cache_dir, ctx.config.engines)
     app = application(observer, lambda: server.should_exit)
     server = uvicorn.Server(
         uvicorn.Config(

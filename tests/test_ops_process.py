@@ -14,7 +14,7 @@ from told import first_audio, spoken, translation
 from appliance.frames.memory import Memory
 from appliance.frames.roster import Address, Booth, Lane, Leg, Roster
 from appliance.frames.text import TextWriter
-from appliance.supervision.vitals import Vitals
+from appliance.supervision.vitals import Vitals, breaker_word
 
 ASTERISK = Address("127.0.0.1", 9)
 
@@ -60,11 +60,17 @@ def test_metrics_show_what_is_in_shared_memory(box):
         Vitals(memory.vitals("rtp")).add("uplink_frames", 50)
         Vitals(memory.vitals("rtp")).add("strangers", 3)
         Vitals(memory.vitals("mt")).add("engine_errors", 2)
+        Vitals(memory.vitals("tts")).set("breakers", breaker_word([0, 2]))
         interpret(memory)
         box.until(lambda: box.metric("dragoman_chain_latency_seconds_count") == 1, "the first audio")
     assert box.metric('dragoman_frames_total{direction="uplink"}') == 50
     assert box.metric('dragoman_drops_total{queue="input",reason="stranger"}') == 3
     assert box.metric('dragoman_errors_total{stage="mt"}') == 2
+    engines = (
+        box.metric('dragoman_engine_breaker_state{engine="piper",stage="tts"}'),
+        box.metric('dragoman_engine_breaker_state{engine="kokoro",stage="tts"}'),
+    )
+    assert engines == (0, 2)
     assert box.metric("dragoman_sessions") == box.metric("dragoman_legs") == box.metric("dragoman_lanes") == 1
     assert box.metric('dragoman_lag_seconds{stage="asr"}') == 1.0
     assert box.metric('dragoman_queue_depth{queue="uplink"}') == 50

@@ -22,7 +22,7 @@ FIGURES = {"chain_latency_ms", "asr_to_tts_gap_ms", "active_sessions", "frames_p
 # Words of PromQL, label names included: whatever else stands in an expression is a metric.
 OF_PROMQL = {
     *("sum", "max", "min", "count", "by", "or", "rate", "increase", "histogram_quantile", "vector"),
-    *("le", "instance", "stage", "queue", "reason", "process", "direction"),
+    *("le", "instance", "stage", "queue", "reason", "process", "direction", "engine"),
 }
 
 

@@ -17,15 +17,16 @@ import pytest
 from appliance import clock
 from appliance.config import Config, MediaConfig
 from appliance.frames.memory import Memory
-from appliance.frames.messages import FirstAudio, JournalEntry, LogLine, clause_stream
+from appliance.frames.messages import FirstAudio, HealthEvent, JournalEntry, LogLine, clause_stream
 from appliance.frames.ring import CONCEALED, DISCONTINUITY, END, START, Frame
 from appliance.frames.roster import Address, Booth, Lane, Leg, Roster
 from appliance.frames.text import TextReader
 from appliance.media.rtp import Packet, parse, serialise
+from appliance.media.tone import NOTE_FRAMES
 from appliance.supervision.launcher import Launcher, Spawned
 from appliance.supervision.process_table import WATCHDOG, WORKERS
 from appliance.supervision.sockets import open_media_socket
-from appliance.supervision.vitals import Vitals
+from appliance.supervision.vitals import State, Vitals, breaker_word
 from appliance.units import FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, NS_PER_S
 
 RTP = next(process for process in WORKERS if process.name == "rtp")
@@ -61,6 +62,7 @@ class Box:
     ear: socket.socket = field(default_factory=udp)
     booth: socket.socket = field(default_factory=udp)
     spawned: Spawned | None = None
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def vitals(self) -> Vitals:
@@ -104,6 +106,12 @@ class Box:
             payload = struct.pack(">h", i) * FRAME_SAMPLES
             packet = Packet(118, i, i * FRAME_SAMPLES, 7, payload)
             self.ear.sendto(serialise(packet), self.media.getsockname())
+
+    def speak_level(self, level: int) -> None:
+        """One packet of one level, the next in its stream."""
+        number = next(self.numbers)
+        packet = Packet(118, number, number * FRAME_SAMPLES, 7, struct.pack(">h", level) * FRAME_SAMPLES)
+        self.ear.sendto(serialise(packet), self.media.getsockname())
 
     def heard(self, patience_s: float = PATIENCE_S) -> list[Packet]:
         """Everything the booth has received by the time that nothing more comes."""
@@ -223,6 +231,65 @@ def test_off_the_original_is_not_heard(box):
         box.speak(number)
         time.sleep(FRAME_MS / 1000)
     assert box.heard(patience_s=0.2) == []
+
+
+def loudness(packets: list[Packet]) -> np.ndarray:
+    """The median sample of each 20 ms, for speech that is all of one level."""
+    return np.median(decoded(packets).reshape(-1, FRAME_SAMPLES), axis=1)
+
+
+def speak_on(box: Box, times: int) -> list[Packet]:
+    """The same sound, 50 times a second; returns what the booth hears of it."""
+    for _ in range(times):
+        box.speak_level(6_000)
+        time.sleep(FRAME_MS / 1000)
+    return box.heard()
+
+
+def events(box: Box) -> list[HealthEvent]:
+    return [entry for entry in box.journal() if isinstance(entry, HealthEvent)]
+
+
+@pytest.mark.parametrize("under_talk", ["-18.0", '"off"'])
+def test_while_nobody_can_interpret_the_original_is_heard_at_full_level_and_softly_again_afterwards(box, under_talk):
+    box.config_path.write_text(box.config_path.read_text() + f"[media]\nunder_talk_db = {under_talk}\n")
+    box.memory.write_roster(box.one_call())
+    tts = Vitals(box.memory.vitals("tts"))
+    tts.state = State.WAITING
+    box.start()
+    down = loudness(speak_on(box, 75))
+    assert down[-10:] == pytest.approx(6_000, rel=0.05)
+    until(lambda: box.vitals.get("lanes_degraded") == 1)
+    assert [(event.component, event.status, event.session_id) for event in events(box)] == [("lane", "DEGRADED", "r1")]
+    tts.state = State.UP
+    up = loudness(speak_on(box, 100))
+    assert [event.status for event in events(box)] == ["DEGRADED", "RESTORED"]
+    assert up.max() == pytest.approx(6_000, rel=0.1)
+    assert up[-1] < 1_000
+    until(lambda: box.vitals.get("lanes_degraded") == 0)
+
+
+def test_going_down_is_announced_and_need_not_be(box):
+    box.memory.write_roster(box.one_call())
+    Vitals(box.memory.vitals("mt")).set("breakers", breaker_word([2]))
+    box.start()
+    assert len(box.heard()) == 2 * NOTE_FRAMES
+    box.kill()
+    box.config_path.write_text(box.config_path.read_text() + '[media]\nannounce_db = "off"\n')
+    box.start()
+    until(lambda: len(events(box)) == 1)
+    assert box.heard(patience_s=0.3) == []
+
+
+def test_what_was_translated_before_is_said_to_its_end_and_who_is_heard_again_is_back(box):
+    box.memory.write_roster(box.one_call())
+    box.memory.writer("downlink", 0).push_many(clause(60), capture_ns=clock.now_ns(), timestamp=CALL, flags=START | END)
+    Vitals(box.memory.vitals("tts")).state = State.WAITING
+    box.start()
+    assert len(box.heard()) == 60 + 2 * NOTE_FRAMES
+    box.memory.writer("downlink", 0).push_many(clause(20), timestamp=CALL, flags=START | END)
+    box.heard()
+    assert [event.status for event in events(box)] == ["DEGRADED", "RESTORED", "DEGRADED"]
 
 
 def test_two_lanes_are_heard_together(box):

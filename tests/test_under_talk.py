@@ -1,5 +1,7 @@
 """The original is heard softly, softer still under the translation, and never jumps."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,27 @@ def test_off_leaves_the_translation_as_it_is():
     under = UnderTalk(None)
     assert under.mix(LOUD, LOUD) is LOUD
     assert under.mix(None, LOUD) is None
+
+
+@pytest.mark.parametrize("level", [-18, None])
+def test_an_original_rises_to_full_level_without_a_jump_and_falls_again(level):
+    under = UnderTalk(level)
+    shares = [0, *(step / 10 for step in range(11)), *(step / 10 for step in reversed(range(10))), 0]
+    frames = [under.raise_over(under.mix(None, None), LOUD, *pair) for pair in pairwise(shares)]
+    levels = [level_db(frame) for frame in frames]
+    assert levels[10] == pytest.approx(0, abs=0.1)
+    assert levels[0] == pytest.approx(levels[-1], abs=0.5)
+    assert levels[-1] < -15
+    heard = np.frombuffer(b"".join(frames), "<i2").astype(float)
+    assert np.abs(np.diff(heard)).max() < 50
+
+
+def test_an_original_rises_from_where_its_translation_had_ducked_it():
+    under = UnderTalk(-18)
+    for _ in range(5):
+        ducked = under.mix(QUIET, LOUD)
+    first = under.raise_over(under.mix(QUIET, None), LOUD, 0, 0.1)
+    assert np.frombuffer(first, "<i2")[0] == pytest.approx(np.frombuffer(ducked, "<i2")[-1], abs=5)
 
 
 def test_silence_on_both_sides_is_silence():

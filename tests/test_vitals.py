@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.supervision.vitals import COUNTERS, FIRST_COUNTER, WORDS, State, Vitals
+from appliance.config import MOST_ENGINES
+from appliance.supervision.vitals import COUNTERS, FIRST_COUNTER, WORDS, State, Vitals, breaker_word, breakers
 
 
 @pytest.fixture
@@ -60,3 +61,10 @@ def test_a_measurement_of_any_sign_fits_into_its_word(value):
 def test_a_counter_nobody_declared_is_refused(vitals):
     with pytest.raises(KeyError):
         vitals.add("typo")
+
+
+@given(st.lists(st.integers(0, 2), max_size=MOST_ENGINES))
+def test_all_breakers_of_a_stage_go_into_one_word(states):
+    word = breaker_word(states)
+    assert word < 2**64
+    assert breakers(word)[: len(states)] == states

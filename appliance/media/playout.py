@@ -51,6 +51,11 @@ class Playout:
         return len(self._queue) + (self._hurry.held_pieces if self._hurry else 0)
 
     @property
+    def is_playing(self) -> bool:
+        """Whether it is in the middle of a clause."""
+        return self._playing is not None
+
+    @property
     def wanted(self) -> int:
         """How many pieces more the next tick can use; all others are better kept where a restart finds them."""
         if self._playing is None:

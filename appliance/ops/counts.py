@@ -48,6 +48,7 @@ COUNTS = (
             Source(("uplink", "overrun"), "asr", "dropped_frames"),
             Source(("segments", "unwanted"), "mt", "dropped_messages"),
             Source(("translations", "unwanted"), "tts", "dropped_messages"),
+            Source(("translations", "overload"), "tts", "overload_words"),
             Source(("downlink", "overrun"), "rtp", "dropped_frames"),
             Source(("output", "unsent"), "rtp", "unsent"),
             Source(("log", "overrun"), "watchdog", "dropped_messages"),

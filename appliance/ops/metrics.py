@@ -13,7 +13,7 @@ from appliance.ops.counts import COUNTS, Count
 from appliance.ops.measures import BOUNDS_S, Histogram
 from appliance.ops.observer import STAGES, Observer
 from appliance.supervision.snapshot import LaneView, ProcessView, RingView, Snapshot
-from appliance.supervision.vitals import State
+from appliance.supervision.vitals import State, breakers
 from appliance.units import FRAMES_PER_S
 
 MS_PER_S = 1000
@@ -37,6 +37,7 @@ class Appliance(Collector):
         yield from _calls(seen)
         yield from _queues(seen)
         yield from self._faults()
+        yield self._breakers()
         yield from _processes(seen)
         yield from self._machine()
 
@@ -70,8 +71,23 @@ class Appliance(Collector):
         yield _gauge("asterisk_up", "1: in touch with Asterisk.", observer.asterisk_up)
         yield _gauge("legs_unheard", "Legs from whose ear nothing has come for 5 s.", observer.legs_unheard)
         yield _gauge("lanes_unspoken", "Lanes whose booth has been missing for 5 s.", observer.lanes_unspoken)
+        yield _gauge(
+            "lanes_degraded", "Lanes whose listeners hear the original.", observer.vitals("rtp").get("lanes_degraded")
+        )
         late_us = observer.vitals("rtp").get("tick_late_max_us")
         yield _gauge("tick_late_seconds", "How late rtp's latest tick of the last second was.", late_us / US_PER_S)
+
+    def _breakers(self) -> Metric:
+        metric = GaugeMetricFamily(
+            "dragoman_engine_breaker_state",
+            "Whether an engine is asked: 0 yes, 1 one request is tried, 2 not for a while, because it failed.",
+            labels=("stage", "engine"),
+        )
+        for stage in STAGES:
+            states = breakers(self._observer.vitals(stage).get("breakers"))
+            for engine, state in zip(self._observer.engines.named(stage), states, strict=False):
+                metric.add_metric((stage, engine), state)
+        return metric
 
     def _machine(self) -> Iterator[Metric]:
         free = GaugeMetricFamily("dragoman_free_bytes", "Free space in /dev/shm and on the disk.", labels=("place",))

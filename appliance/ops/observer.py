@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import clock
+from appliance.config import EnginesConfig
 from appliance.frames.memory import Memory
 from appliance.frames.messages import HealthEvent
 from appliance.frames.ring import RingReader
@@ -41,8 +42,9 @@ class Observer:
     A restarted observer reads all that the ring of health events still has, and counts on from where it had stopped.
     """
 
-    def __init__(self, memory: Memory, disk: Path) -> None:
+    def __init__(self, memory: Memory, disk: Path, engines: EnginesConfig | None = None) -> None:
         self.memory = memory
+        self.engines = engines or EnginesConfig()
         self.history = History()
         self.measures = Measures(memory.measures())
         self.legs_unheard = 0  # nothing has come from their ear for STILL_NS

@@ -17,7 +17,7 @@ from appliance.frames.messages import HealthEvent
 from appliance.recovery import breaker as policy
 from appliance.recovery.breaker import Breaker, Failure, State
 from appliance.supervision.context import Context
-from appliance.supervision.vitals import BREAKER_BITS
+from appliance.supervision.vitals import breaker_word
 from appliance.units import NS_PER_S
 
 Engine = TypeVar("Engine", StreamingRecognizer, Translator, Synthesizer)
@@ -30,7 +30,7 @@ class EngineChain(Generic[Engine]):
         self.engines: Engines[Engine] = engines
         self._context = context
         self._stage = stage
-        self._order = {name: place for place, name in enumerate(context.config.engines.named(stage))}
+        self._names = context.config.engines.named(stage)
         self._breakers = {name: Breaker() for name in engines.by_name}
         for name, error in engines.cold.items():
             self.failed(name, error, away=True)
@@ -73,9 +73,8 @@ class EngineChain(Generic[Engine]):
         self._context.journal(HealthEvent(f"{self._stage}/{name}", status, action, clock.now_ns()))
 
     def _show(self) -> None:
-        places = {name: self._order[name] for name in self._breakers if name in self._order}
-        word = sum(self.state(name) << place * BREAKER_BITS for name, place in places.items())
-        self._context.vitals.set("breakers", word)
+        states = [self.state(name) if name in self._breakers else State.CLOSED for name in self._names]
+        self._context.vitals.set("breakers", breaker_word(states))
 
 
 def is_worth_a_retry(error: EngineError) -> bool:

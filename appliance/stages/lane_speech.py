@@ -9,6 +9,7 @@ from appliance.engines.protocols import Samples
 from appliance.frames.messages import Spoken, Translation, clause_stream
 from appliance.frames.ring import END, START, RingWriter
 from appliance.frames.roster import call_stamp
+from appliance.recovery.overload import gives_up
 from appliance.speech.catch_up import Pace, next_pace
 from appliance.speech.clauses import pause_after_ms
 from appliance.speech.phrasing import Voice, Waiting, words_to_speak
@@ -16,7 +17,6 @@ from appliance.stages.word_queue import QueuedWord, WordQueue
 from appliance.units import FRAME_BYTES, NS_PER_MS
 
 FULL_SCALE = 32_767
-MOST_AHEAD_MS = 15_000  # what waits beyond that waits as words: the call may end, and longer clauses sound better
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,16 @@ class Clause:
 
 
 class LaneSpeech:
-    """The lane at `place`. `last` is what was last spoken in it, by this process or the one before it."""
+    """The lane at `place`. `last` is what was last spoken in it, by this process or the one before it.
 
-    def __init__(self, place: int, downlink: RingWriter, last: Spoken | None) -> None:
+    `most_behind_ms`: how far it may fall behind. Half of that may wait to be heard, and what waits beyond it waits as
+    words: the call may end, longer clauses sound better, and words can be given up.
+    """
+
+    def __init__(self, place: int, downlink: RingWriter, last: Spoken | None, most_behind_ms: int) -> None:
+        self.last_loss_ns = 0
+        self._is_giving_up = False
+        self._most_waiting_ms = most_behind_ms / 2
         self.place = place
         self.queue = WordQueue()
         self.served_ns = 0
@@ -60,7 +67,7 @@ class LaneSpeech:
         words = self.queue.of_segment()
         waited_ms = (now_ns - words[0].taken.received_ns) / NS_PER_MS
         self._keep_pace(backlog_ms + waited_ms, now_ns)
-        if backlog_ms > MOST_AHEAD_MS:
+        if backlog_ms > self._most_waiting_ms:
             return None
         texts = [word.text for word in words]
         waiting = Waiting(texts, self.queue.is_closed, waited_ms, backlog_ms, self._pace.merge)
@@ -70,6 +77,22 @@ class LaneSpeech:
         self.served_ns = now_ns
         spoken = self.queue.pop(count)
         return Clause(self.place, spoken, round(pause_after_ms(spoken[-1].text) * self._pace.pauses))
+
+    def give_up_late_words(self, now_ns: int) -> tuple[int, float]:
+        """Take the oldest segments off the queue that have waited for too long, none of them within a clause.
+
+        Returns how many words will not be said, and for how long the first of them had waited, in ms.
+        """
+        lost, longest_ms = 0, 0.0
+        while self.queue:
+            words = self.queue.of_segment()
+            waited_ms = (now_ns - words[0].taken.due_ns) / NS_PER_MS
+            self._is_giving_up = gives_up(waited_ms, self._is_giving_up, self._most_waiting_ms)
+            if not self._is_giving_up:
+                return lost, longest_ms
+            lost, longest_ms = lost + len(self.queue.pop(len(words))), max(longest_ms, waited_ms)
+        self._is_giving_up = False
+        return lost, longest_ms
 
     def push(self, clause: Clause, samples: Samples, tts_ms: float) -> Spoken:
         """Put the sound of a clause (16 kHz) into the downlink; `tts_ms` after its first word was received."""

@@ -9,8 +9,9 @@ import numpy as np
 from appliance.clock import now_ns
 from appliance.engines.protocols import AUTO, EngineError, Samples, Speech, Synthesizer, covers
 from appliance.engines.registry import for_language
-from appliance.frames.messages import JournalEntry, Spoken, Translation
+from appliance.frames.messages import HealthEvent, JournalEntry, Spoken, Translation
 from appliance.media.resample import resample
+from appliance.recovery import overload
 from appliance.recovery.breaker import PATIENCE_MS
 from appliance.speech.catch_up import learned, synthesis_ms
 from appliance.speech.phrasing import Voice
@@ -58,8 +59,10 @@ class Speaker:
 
     def next_clause(self) -> Clause | None:
         """The clause that is needed first; None while there is nothing to say, or all of it can wait."""
-        for lane, backlog_ms in self._most_urgent_first():
+        for lane in self._lanes.values():
             self._drop_dead_words(lane)
+            self._give_up_late_words(lane)
+        for lane, backlog_ms in self._most_urgent_first():
             if lane.queue:
                 language = lane.queue.of_segment()[0].taken.translation.target_language
                 clause = lane.next_clause(self._voice(language), backlog_ms, now_ns())
@@ -160,6 +163,26 @@ class Speaker:
             self._context.vitals.add("dropped_messages")
         self._retire()
 
+    def _give_up_late_words(self, lane: LaneSpeech) -> None:
+        """Keep the lag of a lane within bounds, and tell it once for each episode."""
+        if not lane.queue:
+            return
+        room = self._room_of(lane.queue.of_segment()[0].taken.translation)
+        now = now_ns()
+        lost, waited_ms = lane.give_up_late_words(now)
+        if not lost:
+            return
+        self._context.vitals.add("overload_words", lost)
+        if overload.is_news(now, lane.last_loss_ns):
+            action = f"nobody speaks fast enough: {lost} words, late by {waited_ms / 1000:.0f} s, are not said"
+            self._context.journal(HealthEvent("lane", "OVERLOADED", action, now, session_id=room, lag_ms=waited_ms))
+        lane.last_loss_ns = now
+        self._retire()
+
+    def _room_of(self, translation: Translation) -> str:
+        place = translation.source.leg
+        return next((leg.room for leg in self._context.roster().legs if leg.place == place), "")
+
     def _retire(self) -> None:
         """Forget what is finished, up to the first that is not."""
         while self._taken and not self._taken[0].waiting:
@@ -172,7 +195,9 @@ class Speaker:
     def _lane(self, place: int) -> LaneSpeech:
         if place not in self._lanes:
             downlink = self._context.writer("downlink", place)
-            self._lanes[place] = LaneSpeech(place, downlink, self._before.get(place))
+            self._lanes[place] = LaneSpeech(
+                place, downlink, self._before.get(place), self._context.config.engines.most_behind_ms
+            )
         return self._lanes[place]
 
     def _is_wanted(self, translation: Translation) -> bool:

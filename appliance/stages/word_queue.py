@@ -8,12 +8,17 @@ from appliance.frames.messages import Translation
 
 @dataclass(slots=True)
 class Taken:
-    """A translation in a lane's queue; done when none of its words waits any more."""
+    """A translation in a lane's queue; done when none of its words waits any more.
+
+    `due_ns` is when it would be said by somebody who says everything as fast as it was said in the source: a long
+    sentence that comes all at once is not late because it takes its time.
+    """
 
     translation: Translation
     position: int  # of the reader of translations, after it
     received_ns: int
     waiting: int = 0
+    due_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class WordQueue:
     def __init__(self) -> None:
         self._words: deque[QueuedWord] = deque()
         self._newest: Translation | None = None
+        self._due_ns = 0  # of what comes next
 
     def __bool__(self) -> bool:
         return bool(self._words)
@@ -45,6 +51,8 @@ class WordQueue:
             # Nobody knows which source word a target word translates: they are spread evenly.
             self._words.append(QueuedWord(word, taken, place, start_ns + span_ns * place // len(words)))
         taken.waiting = max(0, len(words) - spoken)
+        taken.due_ns = max(taken.received_ns, self._due_ns)
+        self._due_ns = taken.due_ns + max(0, span_ns)
         self._newest = translation
 
     def of_segment(self) -> list[QueuedWord]:

@@ -3,6 +3,7 @@
 A row is 64 words of 64 bits. Each word has one writer, the watchdog or the process itself, so no lock is needed.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 from appliance import clock
@@ -57,6 +58,7 @@ COUNTERS = (
     "overload_frames",  # frames not recognised because their leg was too far behind
 )
 BREAKER_BITS = 2
+MOST_BREAKERS = 64 // BREAKER_BITS
 _WORD_OF = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}
 assert FIRST_COUNTER + len(COUNTERS) <= WORDS
 
@@ -168,3 +170,14 @@ class Vitals:
     def counters(self) -> dict[str, int]:
         """All that are not zero, by name."""
         return {name: value for name in COUNTERS if (value := self.get(name))}
+
+
+def breakers(word: int) -> list[int]:
+    """The states in the counter "breakers", as appliance.recovery.breaker.State numbers them."""
+    mask = (1 << BREAKER_BITS) - 1
+    return [word >> place * BREAKER_BITS & mask for place in range(MOST_BREAKERS)]
+
+
+def breaker_word(states: Iterable[int]) -> int:
+    """The inverse of `breakers`."""
+    return sum(state << place * BREAKER_BITS for place, state in enumerate(states))

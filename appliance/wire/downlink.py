@@ -13,8 +13,9 @@ from appliance.media.hurry import Piece
 from appliance.media.mixer import mix
 from appliance.units import FRAME_BYTES, FRAME_MS, NS_PER_MS
 from appliance.wire.booth_out import BoothOut
+from appliance.wire.degrading import Degrading
 from appliance.wire.lane_out import LaneOut
-from appliance.wire.originals import Originals
+from appliance.wire.originals import Original, Originals
 
 PACE_TICKS = 5  # a lane's pace is decided every so often; not of all lanes at the same tick
 
@@ -31,7 +32,8 @@ class Downlink:
 
     `send` takes (address, packet) pairs and returns how many went out; `journal` is told the first audio of each
     clause; `new_encoder` makes a booth's encoder of frames. With `originals`, they are heard under their translations.
-    Lanes that are behind `catch_up` by speaking faster.
+    Lanes that are behind `catch_up` by speaking faster. `degrading` raises the originals of those that nobody can
+    interpret.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Downlink:
         new_encoder: Callable[[], Callable[[bytes], bytes]] = g722,
         originals: Originals | None = None,
         catch_up: bool = True,
+        degrading: Degrading | None = None,
     ) -> None:
         self._send = send
         self._readers = readers
@@ -53,6 +56,7 @@ class Downlink:
         self._new_encoder = new_encoder
         self._originals = originals
         self._catch_up = catch_up
+        self._degrading = degrading
         self._paced: list[list[LaneOut]] = []  # which lanes' pace is decided together
         self._lanes: dict[int, LaneOut] = {}
         self._booths: dict[int, BoothOut] = {}
@@ -73,7 +77,10 @@ class Downlink:
         if self._originals:
             self._originals.follow(roster)
             for booth in self._booths.values():
-                booth.originals = self._originals.of({out.lane.leg for out in booth.lanes})
+                spoken = {out.lane.leg: (out, original) for out in booth.lanes if (original := self._original(out))}
+                booth.originals = list(spoken.values())
+        if self._degrading:
+            self._degrading.follow(lanes.values())
 
     def tick(self, tick: int) -> None:
         """Send the next 20 ms of every booth that has something to say; `tick` counts the box's 20 ms clock."""
@@ -81,6 +88,8 @@ class Downlink:
         said = 0
         heard: list[tuple[BoothOut, list[bytes]]] = []
         opened: list[tuple[LaneOut, Piece]] = []
+        if self._degrading:
+            self._degrade(self._paced[tick % PACE_TICKS], self._degrading)
         if self._originals:
             self._originals.tick()
         if self._catch_up:
@@ -95,8 +104,9 @@ class Downlink:
                     if piece.first:
                         opened.append((out, piece))
             said += len(frames)
-            if booth.under_talk:
-                frames = booth.with_originals(frames)
+            frames = booth.with_originals(frames)
+            if booth.notes:
+                frames.append(booth.notes.popleft())
             if frames or not booth.stream.keep_quiet():
                 heard.append((booth, frames or [SILENCE]))
         self._counts["downlink_frames"] += said
@@ -104,6 +114,18 @@ class Downlink:
             self._speak(heard, tick)
         for out, piece in opened:
             self._tell_first_audio(out, piece)
+
+    def _degrade(self, seen: list[LaneOut], degrading: Degrading) -> None:
+        degrading.look(seen)
+        for out, notes in degrading.tick():
+            booth = self._booths.get(out.lane.booth)
+            if booth and not booth.notes:  # several lanes of a booth make one announcement
+                booth.notes.extend(notes)
+        if self._originals:
+            self._originals.raise_legs(degrading.raised_legs)
+
+    def _original(self, out: LaneOut) -> Original | None:
+        return self._originals.of(out.lane.leg) if self._originals else None
 
     def _speak(self, heard: list[tuple[BoothOut, list[bytes]]], tick: int) -> None:
         packets = [(booth.address, booth.stream.packet(mix(frames), tick)) for booth, frames in heard]

@@ -4,6 +4,7 @@ from appliance.frames.ring import END, START, Frame, RingReader
 from appliance.frames.roster import Lane, call_stamp
 from appliance.media.hurry import Piece
 from appliance.media.playout import Playout
+from appliance.recovery.ladder import Rung
 from appliance.speech.catch_up import Pace, next_pace
 from appliance.units import FRAME_BYTES, FRAME_MS
 
@@ -25,8 +26,16 @@ class LaneOut:
         self.playout = Playout(prefill_frames)
         self.dropped = reader.dropped
         self.late_ms = 0.0  # how long after what it translates the newest clause began to be heard
+        self.rung = Rung()
+        self.raised_before = 0  # of the rung, a tick ago
+        self.missing = ""  # what is missing to interpret it
         self._call = call_stamp(lane.call)
         self._pace = Pace()
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether a translation is heard, or about to be."""
+        return bool(self.playout.queued) or self.playout.is_playing
 
     def tick(self) -> Piece | None:
         """The next 20 ms of this lane, or None."""

@@ -1,6 +1,6 @@
 """What the legs say, for those who hear it under its translation: rtp reads back what it has put into its own rings."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from appliance.frames.ring import RingWriter
 from appliance.frames.roster import Roster
@@ -20,6 +20,7 @@ class Original:
     def __init__(self, writer: RingWriter, call: int, least: int) -> None:
         self.call = call
         self.frame: bytes | None = None
+        self.is_raised = False  # heard louder than softly: all of it
         self._writer = writer
         self._least = least
         self._next = writer.head
@@ -36,7 +37,7 @@ class Original:
 
     def _read(self) -> bytes | None:
         sequence, self._next = self._next, self._next + 1
-        if loud := self._writer.read_back(sequence, self._least):
+        if loud := self._writer.read_back(sequence, 1 if self.is_raised else self._least):
             self._hold_frames = HOLD_FRAMES
             return loud
         if not self._hold_frames:
@@ -48,27 +49,40 @@ class Original:
 class Originals:
     """The legs of the roster as their listeners hear them, at `level_db` against their own loudness.
 
-    `writers`: of the uplink rings, by the legs' places; this process pushes into them.
+    `writers`: of the uplink rings, by the legs' places; this process pushes into them. `level_db` None: only those are
+    heard that are raised.
     """
 
-    def __init__(self, writers: Sequence[RingWriter], level_db: float) -> None:
+    def __init__(self, writers: Sequence[RingWriter], level_db: float | None) -> None:
         self._writers = writers
         self._level_db = level_db
         self._of: dict[int, Original] = {}
+        self._raised: set[int] = set()
 
     def follow(self, roster: Roster) -> None:
         """Read those legs of `roster` that somebody hears in translation."""
+        self._raised = set()  # of those that are new, nobody knows yet
         spoken = {lane.leg for lane in roster.lanes}
         self._of = {leg.place: self._follow_leg(leg.place, leg.call) for leg in roster.legs if leg.place in spoken}
 
     def tick(self) -> None:
         """Go on by 20 ms."""
         for original in self._of.values():
-            original.tick()
+            if self._level_db is not None or original.is_raised:
+                original.tick()
+            else:
+                original.frame = None
 
-    def of(self, legs: set[int]) -> list[Original]:
-        """Those of these legs' places that are there."""
-        return [self._of[place] for place in sorted(legs) if place in self._of]
+    def raise_legs(self, places: Set[int]) -> None:
+        """The legs at these places, and no others, are heard louder than softly."""
+        if places != self._raised:
+            self._raised = set(places)
+            for place, original in self._of.items():
+                original.is_raised = place in places
+
+    def of(self, leg: int) -> Original | None:
+        """The leg at this place, if it is there."""
+        return self._of.get(leg)
 
     def new_mix(self) -> UnderTalk:
         """For one more listener."""
@@ -78,4 +92,4 @@ class Originals:
         known = self._of.get(place)
         if known and known.call == call:
             return known
-        return Original(self._writers[place], call, least_audible(self._level_db))
+        return Original(self._writers[place], call, least_audible(self._level_db or 0.0))
