@@ -36,8 +36,8 @@ class Pace:
 class SynthesisCost:
     """What a synthesizer takes for a chunk: a fixed time, and some for each second of speech."""
 
-    fixed_ms: float = 200
-    per_second_ms: float = 350
+    fixed_ms: float = 50
+    per_second_ms: float = 100
     chars_per_s: float = 15.0  # of the language it speaks
 
 
