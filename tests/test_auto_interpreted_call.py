@@ -31,11 +31,12 @@ def test_each_hears_the_other_in_their_language_from_the_first_word_on(tmp_path:
     with call:
         call.dial()
         call.interpret(portuguese)
-        status = shown_status(call)
+        status, table = json.loads(shown_status(call, "--json")), shown_status(call, "--once")
         call.interpret(english)
         call.hang_up()
         said = utterances(call.box.entries(), call.start_ns)
 
+    assert "auto → pt-br" in table
     legs = status["rooms"][0]["legs"]
     assert [(leg["language"], leg["found"]) for leg in legs] == [("auto", "pt-br"), ("en", "")]
     understood = " ".join(each.text for each in said if each.source_language == "pt-br")
@@ -47,12 +48,12 @@ def test_each_hears_the_other_in_their_language_from_the_first_word_on(tmp_path:
     assert heard_share(call, "auto", to_portuguese) >= 0.7
 
 
-def shown_status(call: InterpretedCall) -> dict:
-    """What `dragoman status` sees."""
-    command = [sys.executable, "-m", "appliance.cli", "status", "--json", "--config", str(call.box.config_path)]
+def shown_status(call: InterpretedCall, how: str) -> str:
+    """What `dragoman status` says."""
+    command = [sys.executable, "-m", "appliance.cli", "status", how, "--config", str(call.box.config_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 def heard_share(call: InterpretedCall, phone: str, received: list[Utterance]) -> float:

@@ -186,6 +186,10 @@ def test_an_engine_that_judges_each_utterance_alone_is_believed_reluctantly() ->
     assert told([portuguese] + [english] * 12)[-1] == "en"
 
 
+def test_an_engine_that_does_not_say_is_not_believed() -> None:
+    assert told([transcript(AUTO), transcript("")] * 4) == [""] * 8
+
+
 def test_a_language_that_nobody_interprets_is_named() -> None:
     spoken = SpokenLanguage(LEG, ("en", "pt-br"))
     assert spoken.hear(transcript("en", decided=True, foreign="hu")) == LanguageFound(4, 7, "en", "hu")

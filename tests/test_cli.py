@@ -26,6 +26,7 @@ COMMANDS = [
     "bench lag",
     "languages",
     "bench store",
+    "bench capacity",
     "voices",
     "voices list",
     "voices show",

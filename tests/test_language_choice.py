@@ -66,6 +66,12 @@ def test_an_unclear_sound_is_no_foreign_language():
     assert chosen.foreign == ""
 
 
+def test_a_window_that_says_nothing_of_the_candidates_decides_nothing():
+    chosen = choice()
+    japanese_it_seems = {"ja": 0.9, "en": 0.01, "pt": 0.001}
+    assert push(chosen, [japanese_it_seems] * 2 + [PORTUGUESE])[-1] == "pt-br"
+
+
 def test_shares_are_equal_before_anything_is_heard():
     assert choice().shares == {"en": 0.5, "pt-br": 0.5}
 

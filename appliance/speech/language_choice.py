@@ -13,6 +13,7 @@ class ChoicePolicy:
     decide_ms: int = 3_000  # of speech before the first decision, unless one language is clear sooner
     clear_ms: int = 1_200  # ... after so much speech at the earliest
     clear_share: float = 0.85  # of the evidence
+    least_share: float = 0.15  # of everything heard, that speaks for any candidate at all
     memory_ms: int = 8_000  # what was heard longer ago counts less and less
     switch_share: float = 0.80
     switch_ms: int = 3_000  # another language has to lead for so long: a borrowed word changes nothing
@@ -69,11 +70,12 @@ class LanguageChoice:
         return self.language
 
     def _first_choice(self, leader: str, share: float) -> str | None:
-        if share >= self.policy.clear_share and self._heard_ms >= self.policy.clear_ms:
+        is_evident = sum(self._evidence.values()) >= self.policy.least_share * self._all
+        if is_evident and share >= self.policy.clear_share and self._heard_ms >= self.policy.clear_ms:
             return leader
         if self._heard_ms < self.policy.decide_ms:
             return None
-        return leader if share > 1.5 / len(self.candidates) else self.expected
+        return leader if is_evident and share > 1.5 / len(self.candidates) else self.expected
 
     def _outsider(self) -> str:
         if self._heard_ms < self.policy.decide_ms:
@@ -82,8 +84,8 @@ class LanguageChoice:
         return name if evidence >= self.policy.foreign_share * self._all else ""
 
     def _add(self, probabilities: Mapping[str, float], voiced_ms: float) -> None:
+        # As they are: of half a second, a recognizer thinks that it is Japanese, and next to nothing of the candidates.
         scores = {name: max(LEAST, _probability(probabilities, name)) for name in self.candidates}
-        total = sum(scores.values())
         fade = 0.5 ** (voiced_ms / self.policy.memory_ms)
         self._heard_ms += voiced_ms
         self._all = self._all * fade + voiced_ms
@@ -92,7 +94,7 @@ class LanguageChoice:
         for name in self._others.keys() | strange.keys():
             self._others[name] = self._others.get(name, 0.0) * fade + voiced_ms * strange.get(name, 0.0)
         for name in self.candidates:
-            self._evidence[name] = self._evidence.get(name, 0.0) * fade + voiced_ms * scores[name] / total
+            self._evidence[name] = self._evidence.get(name, 0.0) * fade + voiced_ms * scores[name]
 
 
 def _probability(probabilities: Mapping[str, float], language: str) -> float:

@@ -86,6 +86,7 @@ class LocalStream:
         self._listener = Listener(detector, policy.endpoint)
         self._stable = StableWords(policy.agreement)
         self._saying: _Saying | None = None
+        self._decided: str | None = None  # of the choice, as it has been told
         self._guess: tuple[int, list[Word]] | None = None  # what the utterance says if it ended with this window
         self._decoded_voiced = 0
         self._settled = 0  # the sample up to which everything has been told
@@ -237,8 +238,11 @@ class LocalStream:
         if saying is None:
             return
         saying.words += words
-        if not words and not (final and saying.words):
+        decided = self.choice.language if self.choice else None
+        is_decided_now = not final and decided != self._decided  # somebody waits for that, with or without words
+        if not words and not is_decided_now and not (final and saying.words):
             return
+        self._decided = decided
         self._outbox.append(
             Transcript(
                 self.context,

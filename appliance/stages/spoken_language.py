@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from appliance.engines.protocols import Transcript
+from appliance.engines.protocols import AUTO, Transcript
 from appliance.frames.messages import LanguageFound
 from appliance.frames.roster import Leg
 from appliance.speech.language_choice import LanguageChoice
@@ -31,7 +31,7 @@ class SpokenLanguage:
     def _known(self, transcript: Transcript) -> tuple[str, str]:
         if transcript.decided is not None:
             return (transcript.language if transcript.decided else ""), transcript.foreign
-        if transcript.final and transcript.committed:
+        if transcript.final and transcript.committed and transcript.language not in ("", AUTO):
             spoken_ns = sum(word.end_ns - word.start_ns for word in transcript.committed)
             self._choice.push({transcript.language: 1.0}, spoken_ns / NS_PER_MS)
         return self._choice.language or "", self._choice.foreign

@@ -61,6 +61,7 @@ class RoomHost:
         self._joined: dict[int, str] = {}  # the conference each leg is in
         self._torn: tuple[tuple[int, ...], tuple[str, ...]] = ((), ())
         self._is_arranged = True  # what the room needs is there
+        self._no_place: set[str] = set()  # languages that operators have been told of
         self._foreign: dict[str, str] = {}  # by channel, as operators have been told
         self._timer: asyncio.TimerHandle | None = None
 
@@ -207,8 +208,13 @@ class RoomHost:
         except HouseFullError as error:
             self.room = before
             self._house.places.fit(self.room, self.seats)
-            self._tell("DEGRADED", f'no place for somebody who speaks "{language}": {error}')
+            if language not in self._no_place:  # it is asked for with each utterance
+                self._tell("DEGRADED", f'no place for somebody who speaks "{language}": {error}')
+            self._no_place.add(language)
             return
+        self._no_place.clear()
+        if language != leg.language:
+            self._tell("UP", f'somebody is spoken to in "{language}" from now on')
         await self._arrange_again()
 
     async def _arrange_again(self) -> None:
