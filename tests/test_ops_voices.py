@@ -5,8 +5,10 @@ import json
 import re
 import time
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 from ops_box import OpsBox
@@ -230,6 +232,29 @@ def test_what_will_not_do_is_refused_in_words(administrator, voices, tmp_path):
     assert re.match(r"only \d+ s of speech in 1 file \(180 s needed\); record more", refused["sentences"][0])
     assert administrator.ask("DELETE", f"/api/recordings/{take['id']}") == (204, None)
     assert voices.ids() == ["v-ana", "v-bruno"]
+
+
+def test_a_killed_ops_leaves_no_recording_behind(tmp_path, long_take):
+    box = OpsBox(tmp_path, rtp="steady")
+    try:
+        box.start().wait_until_up()
+        visitor = Visitor(box)
+        secret = box.errors.read_text().split()[6]
+        visitor.ask("POST", "/api/password", {"secret": secret, "password": PASSWORD})
+        _, take = visitor.ask("POST", "/api/recordings?name=take.wav", wav(tmp_path, long_take))
+        ops = psutil.Process(box.pids()["ops"])
+        opened = [link.readlink() for link in Path(f"/proc/{ops.pid}/fd").iterdir()]
+        assert [str(path) for path in opened if "tmp" in str(path) and "(deleted)" in str(path)], opened
+        asked = {"name": "Ana", "consent_by": "Ana", "recordings": [take["id"]]}
+        assert visitor.ask("POST", "/api/enrolments", asked)[0] == 202
+        ops.kill()
+        box.wait_for(component="ops", status="exited (SIGKILL)")
+        box.wait_for(component="ops", status="up", count=2)
+        assert visitor.ask("GET", "/api/voices")[0] == 401, "everybody logs in again"
+        assert visitor.ask("POST", "/api/session", {"password": PASSWORD})[0] == 200
+        assert visitor.ask("DELETE", f"/api/recordings/{take['id']}")[0] == 404
+    finally:
+        box.end()
 
 
 def test_the_description_names_what_there_is(box):

@@ -16,7 +16,7 @@ from appliance.voices.consent import WORDING, Consent
 from appliance.voices.enrolment import EnrolmentRefused, Wish, enrol
 from appliance.voices.errors import VoiceError
 from appliance.voices.identity import load_encoder
-from appliance.voices.intake import read_all
+from appliance.voices.intake import LONGEST_S, Recording, decode
 from appliance.voices.profile import dialled
 from appliance.voices.quality import advise, measure
 from appliance.voices.store import VoiceStore
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _measure(job: Job) -> News:
-    (recording,) = read_all(map(Path, job.files))
+    (recording,) = _recordings(job)
     quality = measure(recording.samples, recording.rate_hz)
     figures = Figures(quality.speech_s, quality.snr_db, quality.clipped_share, quality.bandwidth_hz)
     advice = advise([(recording.name, quality)], needed_s=0)
@@ -48,12 +48,21 @@ def _enrol(job: Job, asked: Enrolment) -> News:
         if called(store, asked.name):
             raise VoiceError(f'there is a voice called "{asked.name}" already; take another name, or delete that one')
     _tell(News("reading"))
-    recordings = read_all(map(Path, job.files))
+    recordings = _recordings(job)
     encoder = load_encoder(Path(job.cache_dir))
     made = enrol(recordings, wish, encoder, datetime.now(UTC), lambda what, share: _tell(News(what, share)))
     with VoiceStore(Path(job.folder), Path(job.key_file)) as store:
         store.put(made.profile)
     return News("done", 1.0, True, sentences=[one.text for one in made.advice], speaker_id=made.profile.speaker_id)
+
+
+def _recordings(job: Job) -> list[Recording]:
+    """Raises RecordingRefused."""
+    recordings: list[Recording] = []
+    for descriptor, name in job.files:
+        left_s = LONGEST_S - sum(one.seconds for one in recordings)
+        recordings.append(decode(descriptor, name, max(1, int(left_s))))
+    return recordings
 
 
 def _wish(asked: Enrolment) -> Wish:

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import secrets
-import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import IO, NamedTuple
 
 import msgspec
 
@@ -33,41 +34,50 @@ class Refused(Exception):  # noqa: N818
         self.status = status
 
 
+class Take(NamedTuple):
+    """An uploaded recording. Its file has no name in any folder: whatever ends this process, it is gone."""
+
+    name: str
+    file: IO[bytes]
+    came_ns: int
+
+
 class Jobs:
     """Uploads and enrolments of one `ops` process. One enrolment at a time: it takes a whole core."""
 
     def __init__(self, voices: VoicesConfig, cache_dir: Path) -> None:
         self._voices = voices
         self._cache_dir = cache_dir
-        self._folder = TemporaryDirectory(prefix="dragoman-voices-")
-        self._files: dict[str, tuple[Path, int]] = {}  # and when it came
+        self._takes: dict[str, Take] = {}
         self._enrolments: dict[str, Progress] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def upload(self, name: str, content: AsyncIterator[bytes]) -> Uploaded:
         """Take in a recording and measure it. Raises Refused."""
         self._forget_old()
-        if len(self._files) >= MOST_RECORDINGS:
+        if len(self._takes) >= MOST_RECORDINGS:
             raise Refused(409, f"there are {MOST_RECORDINGS} recordings already; enrol or delete some first")
         key = f"r-{secrets.token_hex(6)}"
-        path = Path(self._folder.name, key, _file_name(name))
-        self._files[key] = path, now_ns()
+        take = self._takes[key] = Take(_readable(name), _nameless_file(), now_ns())
         try:
-            await _save(path, content)
-            news = await self._work([path])
+            await _save(take, content)
+            news = await self._work([take])
             if news.refused or news.figures is None:
                 raise Refused(400, "; ".join(news.sentences))
+        except OSError as error:
+            self.delete(key)
+            raise Refused(507, f"the recording cannot be kept: {error.strerror}; free some disk space") from None
         except BaseException:
             self.delete(key)
             raise
-        return Uploaded(key, path.name, news.figures, news.sentences)
+        return Uploaded(key, take.name, news.figures, news.sentences)
 
     def delete(self, key: str) -> None:
         """Forget a recording. Raises Refused where there is none."""
-        if key not in self._files:
+        if key not in self._takes:
             raise Refused(404, f"there is no recording {key}; upload it again")
-        del self._files[key]
-        shutil.rmtree(Path(self._folder.name, key), ignore_errors=True)
+        with contextlib.suppress(OSError):  # what a full disk did not take
+            self._takes.pop(key).file.close()
 
     def start(self, asked: Enrolment) -> Progress:
         """Begin to enrol. Raises Refused."""
@@ -75,7 +85,7 @@ class Jobs:
         if self._task and not self._task.done():
             raise Refused(409, "somebody is being enrolled just now; wait until that is done")
         for key in asked.recordings:
-            if key not in self._files:
+            if key not in self._takes:
                 raise Refused(404, f"there is no recording {key}; upload it again")
         key = f"e-{secrets.token_hex(6)}"
         self._enrolments = {key: Progress(key, "working", "starting")}
@@ -89,35 +99,38 @@ class Jobs:
         return self._enrolments[key]
 
     async def close(self) -> None:
-        """Stop what is under way, and delete all recordings."""
+        """Stop what is under way, and forget all recordings."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._folder.cleanup()
+        for key in list(self._takes):
+            self.delete(key)
 
     async def _enrol(self, key: str, asked: Enrolment) -> None:
-        files = [self._files[recording][0] for recording in asked.recordings]
+        takes = [self._takes[recording] for recording in asked.recordings]
         try:
-            news = await self._work(files, asked, key)
+            news = await self._work(takes, asked, key)
         except Refused as error:
             news = News(ended=True, refused=True, sentences=[str(error)])
         self._enrolments[key] = Progress(
             key, "refused" if news.refused else "done", news.what, news.share, news.sentences, news.speaker_id
         )
         if not news.refused:
-            for recording in set(asked.recordings) & set(self._files):
+            for recording in set(asked.recordings) & set(self._takes):
                 self.delete(recording)
 
-    async def _work(self, files: list[Path], asked: Enrolment | None = None, key: str = "") -> News:
+    async def _work(self, takes: list[Take], asked: Enrolment | None = None, key: str = "") -> News:
         """Let the worker do it. Raises Refused where it fails."""
         voices = self._voices
-        paths = [str(file) for file in files]
-        job = Job(paths, str(voices.folder), str(voices.key_file), str(self._cache_dir), asked)
+        descriptors = [take.file.fileno() for take in takes]
+        files = [(number, take.name) for number, take in zip(descriptors, takes, strict=True)]
+        job = Job(files, str(voices.folder), str(voices.key_file), str(self._cache_dir), asked)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", WORKER),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_BYTES,
+            pass_fds=descriptors,
         )
         try:
             async with asyncio.timeout(_PATIENCE_S):
@@ -144,23 +157,32 @@ class Jobs:
     def _forget_old(self) -> None:
         too_old_ns = now_ns() - KEPT_S * NS_PER_S
         busy = self._task is not None and not self._task.done()
-        for key in [key for key, (_, came_ns) in self._files.items() if came_ns < too_old_ns and not busy]:
+        for key in [key for key, take in self._takes.items() if take.came_ns < too_old_ns and not busy]:
             self.delete(key)
 
 
-async def _save(path: Path, content: AsyncIterator[bytes]) -> None:
+async def _save(take: Take, content: AsyncIterator[bytes]) -> None:
     """Raises Refused."""
-    path.parent.mkdir(mode=0o700)
     size = 0
-    with path.open("xb") as file:
-        async for part in content:
-            size += len(part)
-            if size > MOST_BYTES:
-                raise Refused(413, f"{path.name} is too long: more than {MOST_BYTES >> 20} MB")
-            file.write(part)
+    async for part in content:
+        size += len(part)
+        if size > MOST_BYTES:
+            raise Refused(413, f"{take.name} is too long: more than {MOST_BYTES >> 20} MB")
+        take.file.write(part)
+    take.file.flush()
 
 
-def _file_name(name: str) -> str:
-    """What of a name from outside is safe in a folder, and readable in a sentence."""
+def _nameless_file() -> IO[bytes]:
+    """Raises Refused."""
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="dragoman-")
+        Path(path).unlink()
+    except OSError as error:
+        raise Refused(503, f"no temporary file can be made: {error.strerror}") from None
+    return os.fdopen(descriptor, "w+b")
+
+
+def _readable(name: str) -> str:
+    """What of a name from outside is readable in a sentence."""
     plain = re.sub(r"[^\w .()+-]", "_", name.rsplit("/", 1)[-1]).strip(". ")[:80]
     return plain or "recording"

@@ -92,7 +92,7 @@ class Progress(msgspec.Struct, frozen=True):
 class Job(msgspec.Struct, frozen=True):
     """What to do: enrol `enrolment`, or only measure where there is none. Paths as texts."""
 
-    files: list[str]
+    files: list[tuple[int, str]]  # descriptors that the process was started with, and what to call them
     folder: str
     key_file: str
     cache_dir: str
