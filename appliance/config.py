@@ -101,6 +101,7 @@ class OpsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     port: int = 9470
+    access_file: Path = Path("~/.config/dragoman/access.json")  # hashes of the administrator's password and token
 
 
 class VoicesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -240,6 +241,7 @@ def load(path: Path) -> Config:
     return msgspec.structs.replace(
         config,
         cache_dir=config.cache_dir.expanduser(),
+        ops=msgspec.structs.replace(config.ops, access_file=config.ops.access_file.expanduser()),
         voices=VoicesConfig(config.voices.folder.expanduser(), config.voices.key_file.expanduser()),
         asterisk=msgspec.structs.replace(config.asterisk, ari_password=password),
         routes=tuple(_with_glossary_beside(path, route) for route in config.routes),

@@ -9,6 +9,7 @@ import uvicorn
 from appliance.ops.http_api import LOOK_S, application
 from appliance.ops.listener import listen
 from appliance.ops.observer import Observer
+from appliance.ops.voices.api import VoicesApi
 from appliance.supervision.context import Context
 
 LESS_URGENT = 10  # nice(2): whoever carries speech comes first
@@ -24,8 +25,10 @@ def main(ctx: Context) -> None:
 
 
 async def _serve(ctx: Context, listener: socket.socket) -> None:
-    observer = Observer(ctx.memory, ctx.config.cache_dir, ctx.config.engines)
-    app = application(observer, lambda: server.should_exit)
+    config = ctx.config
+    observer = Observer(ctx.memory, config.cache_dir, config.engines)
+    voices = VoicesApi(config.voices, config.cache_dir, config.ops.access_file)
+    app = application(observer, voices, lambda: server.should_exit)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -43,4 +46,5 @@ async def _serve(ctx: Context, listener: socket.socket) -> None:
         observer.look()
         server.should_exit |= ctx.stopping
         await asyncio.wait([serving], timeout=LOOK_S)
+    await voices.close()
     serving.result()

@@ -69,7 +69,8 @@ class Box:
 
     def environment(self) -> dict[str, str]:
         """Where the toys and their table are found."""
-        return os.environ | {"PYTHONPATH": f"{Path(__file__).parent}:{self._folder}"}
+        others = os.environ.get("PYTHONPATH", "")
+        return os.environ | {"PYTHONPATH": f"{Path(__file__).parent}:{self._folder}:{others}".rstrip(":")}
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run another command of `dragoman` to its end."""

@@ -36,21 +36,34 @@ class Page:
         return text
 
     def evaluate(self, script: str) -> Any:
-        """The value of an expression in the page."""
+        """The value of an expression in the page; None where it has none that could be told."""
+        return self.call("Runtime.evaluate", expression=script)["result"].get("value")
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Ask the browser for something of its debugging protocol."""
         self._asked += 1
-        question = {"id": self._asked, "method": "Runtime.evaluate", "params": {"expression": script}}
-        self._debugger.send(json.dumps(question))
+        self._debugger.send(json.dumps({"id": self._asked, "method": method, "params": params}))
         while (answer := json.loads(self._debugger.recv(PATIENCE_S))).get("id") != self._asked:
             pass
-        return answer["result"]["result"]["value"]
+        return answer["result"]
+
+    def press(self, key: str, code: int, text: str = "") -> None:
+        """A key of the keyboard, down and up; `code` is Windows' number of it."""
+        for kind in ("keyDown", "keyUp"):
+            letters = {"text": text} if text and kind == "keyDown" else {}
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **letters)
+
+    def type(self, text: str) -> None:
+        """Text into whatever has the focus."""
+        self.call("Input.insertText", text=text)
 
 
 @contextmanager
-def browsing(address: str, profile: Path) -> Iterator[Page]:
+def browsing(address: str, profile: Path, *more_options: str) -> Iterator[Page]:
     """A browser that shows the page at `address`, with a profile of its own; gone afterwards."""
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0")
     browser = subprocess.Popen(
-        [str(PROGRAM), *options, f"--user-data-dir={profile}", address], stderr=subprocess.DEVNULL
+        [str(PROGRAM), *options, *more_options, f"--user-data-dir={profile}", address], stderr=subprocess.DEVNULL
     )
     try:
         with connect(_debugger_url(address, profile)) as debugger:

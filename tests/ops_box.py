@@ -17,7 +17,12 @@ class OpsBox(Box):
     def __init__(self, folder: Path, **toys: str) -> None:
         super().__init__(folder, **{"ops": "ops", **toys})
         (self.ops_port,) = free_ports(1)
-        self.config.write_text(f"{self.config.read_text()}[ops]\nport = {self.ops_port}\n")
+        self.place = (folder / "voices", folder / "voices.key")
+        self.config.write_text(
+            f"{self.config.read_text()}"
+            f'[ops]\nport = {self.ops_port}\naccess_file = "{folder}/access.json"\n'
+            f'[voices]\nfolder = "{self.place[0]}"\nkey_file = "{self.place[1]}"\n'
+        )
 
     def wait_until_up(self) -> "OpsBox":
         """Wait until all processes are ready; the appliance itself does not wait for ops."""

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from appliance.commands.options import ConfigOption
-from appliance.config import ConfigError, default_path
+from appliance.config import Config, ConfigError, default_path, load
+from appliance.ops.voices.access import AccessDenied, new_secret
 from appliance.supervision.launcher import TABLE
 from appliance.supervision.process_table import WATCHDOG
 
@@ -33,4 +34,18 @@ def up(
             descriptor = opened.enter_context(log.open("ab", buffering=0)).fileno() if log else sys.stdout.fileno()
         except OSError as error:
             raise ConfigError(f"cannot write the log {log}: {error.strerror}") from None
+        if any(process.name == "ops" for process in importlib.import_module(table).WORKERS):
+            _tell_first_visit(load(config or default_path()))
         watchdog.main(config or default_path(), descriptor, table)
+
+
+def _tell_first_visit(config: Config) -> None:
+    """Until the administrator has a password, each start has a secret that sets it. No call waits for this."""
+    try:
+        secret = new_secret(config.ops.access_file)
+    except (AccessDenied, OSError) as error:
+        typer.echo(f"nobody can log in to the page of voices: {error}", err=True)
+        return
+    if secret:
+        page = f"http://{config.ops.host}:{config.ops.port}/voices"
+        typer.echo(f"first visit to {page}: the secret {secret} sets the administrator's password", err=True)

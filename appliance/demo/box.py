@@ -39,7 +39,9 @@ class Box:
     """
 
     def __init__(self, config: Config, directory: Path, table: str = TABLE) -> None:
-        self.config = config
+        # Its own, so that the secret of the box that is installed here stays good.
+        ops = msgspec.structs.replace(config.ops, access_file=directory / "access.json")
+        self.config = msgspec.structs.replace(config, ops=ops)
         self._table = table
         self.config_path = directory / "appliance.toml"
         self.log_path = directory / "appliance.log"

@@ -1,4 +1,4 @@
-"""What operators and their programs can ask over HTTP. Nothing can be changed here."""
+"""What operators and their programs can ask over HTTP. Nothing can be changed here but voices: voices/api.py."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,10 +15,14 @@ from starlette.routing import Route
 from appliance.ops import metrics
 from appliance.ops.history import REMEMBERED, Event
 from appliance.ops.observer import Observer
+from appliance.ops.voices.answers import answer
+from appliance.ops.voices.api import VoicesApi
+from appliance.ops.voices.messages import Problem
 from appliance.ops.window import Report
 from appliance.supervision.snapshot import Snapshot
 
 LOOK_S = 0.25
+REST = "/api/"  # answers JSON, also to what it refuses
 PING_S = 15.0  # an idle stream says so much that whoever is between does not cut it
 # The page loads nothing from elsewhere, and no other page may frame it.
 PAGE_HEADERS = {
@@ -41,7 +45,7 @@ class BadQueryError(Exception):
     """The query of a URL cannot be understood; the message is one sentence."""
 
 
-def application(observer: Observer, is_closing: Callable[[], bool]) -> Starlette:
+def application(observer: Observer, voices: VoicesApi, is_closing: Callable[[], bool]) -> Starlette:
     """The routes. Streams end when `is_closing`."""
     registry = metrics.registry(observer)
     page = resources.files("appliance.ops").joinpath("page.html").read_text(encoding="utf-8")
@@ -86,21 +90,27 @@ def application(observer: Observer, is_closing: Callable[[], bool]) -> Starlette
     }
 
     async def not_found(request: Request, _error: Exception) -> Response:
-        known = ", ".join(routes)
+        if request.url.path.startswith(REST):
+            return answer(Problem(f"there is no {request.url.path} here; see /api/openapi.json"), 404)
+        known = ", ".join((*routes, "/voices", "/api/openapi.json"))
         return PlainTextResponse(f"there is no {request.url.path} here; there are {known}\n", status_code=404)
 
-    return Starlette(
-        routes=[Route(path, endpoint, methods=["GET"]) for path, endpoint in routes.items()],
+    app = Starlette(
+        routes=[*(Route(path, endpoint, methods=["GET"]) for path, endpoint in routes.items()), *voices.routes()],
         exception_handlers={404: not_found, BadQueryError: _refused, HTTPException: _failed},
     )
+    app.router.redirect_slashes = False  # a sentence says more than an empty redirect
+    return app
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{error}\n", status_code=400)
 
 
-async def _failed(_request: Request, error: Exception) -> Response:
+async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if request.url.path.startswith(REST):
+        return answer(Problem(f"{request.method} {request.url.path}: {error.detail}"), error.status_code)
     return PlainTextResponse(f"{error.detail}\n", status_code=error.status_code, headers=error.headers)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -105,8 +105,8 @@ def _refuse(advice: Sequence[Advice]) -> None:
 
 def _listen(recordings: Sequence[Recording], encoder: Encoder, progress: Progress) -> list[Floats]:
     """The partials of each recording."""
-    ends = np.cumsum([0.0, *(one.seconds for one in recordings)])
-    shares = _LISTENING * ends / ends[-1]
+    ends_s = [0.0, *accumulate(one.seconds for one in recordings)]
+    shares = [_LISTENING * end_s / ends_s[-1] for end_s in ends_s]
     return [
         encoder.partials(clean_speech(one.samples, one.rate_hz), _part(progress, "listening", first, last))
         for one, (first, last) in zip(recordings, pairwise(shares), strict=True)

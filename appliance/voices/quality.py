@@ -113,7 +113,7 @@ def _of_all(recordings: Sequence[tuple[str, Quality]], needed_s: float) -> Itera
     speech_s = sum(quality.speech_s for _, quality in recordings)
     if speech_s < needed_s:
         files = _count(len(recordings), "file", "files")
-        text = f"only {speech_s:.0f} s of speech in {files} ({needed_s:.0f} s needed)"
+        text = f"only {int(speech_s)} s of speech in {files} ({needed_s:.0f} s needed)"
         yield Advice(True, f"{text}; {names}" if silent else f"{text}; record more")
     elif silent:
         yield Advice(False, names)

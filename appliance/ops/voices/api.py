@@ -1,0 +1,219 @@
+"""The REST part about voices: a table of what can be asked, and what answers."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from appliance.config import VoicesConfig
+from appliance.ops.voices import messages
+from appliance.ops.voices.access import SESSION_S, Access
+from appliance.ops.voices.answers import (
+    COOKIE,
+    Handler,
+    answer,
+    body,
+    let_in,
+    session_of,
+    with_cookie,
+    with_sentences,
+)
+from appliance.ops.voices.jobs import Jobs
+from appliance.ops.voices.openapi import Operation, description
+from appliance.voices.card import Card, card
+from appliance.voices.errors import ConsentLacking, VoiceError
+from appliance.voices.profile import Profile
+from appliance.voices.store import VoiceStore
+
+# The page loads nothing from elsewhere, and no other page may frame it.
+PAGE_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+}
+
+
+class Voices(msgspec.Struct, frozen=True):
+    """All voices, and a sentence for each that cannot be read."""
+
+    voices: list[Card]
+    damaged: list[str]
+
+
+class Asked(NamedTuple):
+    """One operation, and what answers it; `open`: also to those who are not logged in."""
+
+    operation: Operation
+    handler: Handler
+    open: bool = False
+
+
+class VoicesApi:
+    """Everything under /api, and the page at /voices, of one `ops` process."""
+
+    def __init__(self, voices: VoicesConfig, cache_dir: Path, access_file: Path) -> None:
+        self._access = Access(access_file)
+        self._jobs = Jobs(voices, cache_dir)
+        self._voices = voices
+        self._opened: VoiceStore | None = None
+        self._opening = Lock()
+
+    def routes(self) -> list[Route]:
+        """For the application."""
+        page = resources.files("appliance.ops.voices").joinpath("voices.html").read_text(encoding="utf-8")
+        table = self._table()
+        described = description([one.operation for one in table])
+
+        async def show_page(_request: Request) -> Response:
+            return HTMLResponse(page, headers=PAGE_HEADERS)
+
+        async def show_description(_request: Request) -> Response:
+            return answer(described)
+
+        return [
+            Route("/voices", show_page, methods=["GET"]),
+            Route("/api/openapi.json", show_description, methods=["GET"]),
+            *(Route(one.operation.path, self._guarded(one), methods=[one.operation.method]) for one in table),
+        ]
+
+    async def close(self) -> None:
+        """Stop what is under way, and forget what was uploaded."""
+        await self._jobs.close()
+        if self._opened:
+            self._opened.close()
+
+    def _table(self) -> list[Asked]:
+        def asked(what: str, summary: str, handler: Handler, takes: Any, gives: Any, **more: Any) -> Asked:
+            method, path = what.split(" ")
+            return Asked(
+                Operation(method, path, summary, takes, gives, more.get("status", 200), more.get("open", False)),
+                handler,
+                more.get("open", False),
+            )
+
+        m = messages
+        one = "/api/voices/{speaker_id}"
+        return [
+            asked("GET /api/session", "Who is logged in", self._visit, None, m.Visit, open=True),
+            asked("POST /api/password", "First visit: set the password", self._first, m.FirstVisit, m.Visit, open=True),
+            asked("POST /api/session", "Log in", self._log_in, m.Login, m.Visit, open=True),
+            asked("DELETE /api/session", "Log out", self._log_out, None, m.Visit),
+            asked("POST /api/token", "Make a token for programs", self._token, None, m.Token),
+            asked("GET /api/voices", "All voices", self._list, None, Voices),
+            asked(f"GET {one}", "One voice", self._show, None, Card),
+            asked(f"PATCH {one}", "Give it another name", self._rename, m.Rename, Card),
+            asked(f"DELETE {one}", "Delete it for good", self._delete, None, None, status=204),
+            asked(f"POST {one}/withdrawal", "Record that its consent is withdrawn", self._withdraw, None, Card),
+            asked("POST /api/recordings", "Upload a WAV or FLAC; ?name=", self._upload, bytes, m.Uploaded, status=201),
+            asked("DELETE /api/recordings/{id}", "Forget it", self._forget, None, None, status=204),
+            asked("POST /api/enrolments", "Enrol a voice", self._enrol, m.Enrolment, m.Progress, status=202),
+            asked("GET /api/enrolments/{id}", "How far it is", self._progress, None, m.Progress),
+        ]
+
+    def _guarded(self, one: Asked) -> Handler:
+        async def handle(request: Request) -> Response:
+            if not one.open:
+                let_in(request, self._access)
+            return await one.handler(request)
+
+        return with_sentences(handle)
+
+    # Who is there
+
+    async def _visit(self, request: Request) -> Response:
+        session = session_of(request, self._access)
+        if session:
+            return answer(messages.Visit("in", session.csrf))
+        return answer(messages.Visit("new" if self._access.is_new else "out"))
+
+    async def _first(self, request: Request) -> Response:
+        asked = await body(request, messages.FirstVisit)
+        session = await asyncio.to_thread(self._access.set_password, asked.secret, asked.password)
+        return with_cookie(answer(messages.Visit("in", session.csrf)), session.cookie, SESSION_S)
+
+    async def _log_in(self, request: Request) -> Response:
+        asked = await body(request, messages.Login)
+        session = await asyncio.to_thread(self._access.log_in, asked.password)
+        return with_cookie(answer(messages.Visit("in", session.csrf)), session.cookie, SESSION_S)
+
+    async def _log_out(self, request: Request) -> Response:
+        self._access.log_out(request.cookies.get(COOKIE, ""))
+        return with_cookie(answer(messages.Visit("out")), "", 0)
+
+    async def _token(self, _request: Request) -> Response:
+        return answer(messages.Token(self._access.new_token()))
+
+    # Voices
+
+    async def _list(self, _request: Request) -> Response:
+        found = await self._in_store(lambda store: list(store.survey()))
+        cards = [card(one, _now()) for one in found if isinstance(one, Profile)]
+        return answer(Voices(cards, [str(one) for one in found if isinstance(one, VoiceError)]))
+
+    async def _show(self, request: Request) -> Response:
+        profile = await self._in_store(lambda store: store.get(_id(request)))
+        return answer(card(profile, _now()))
+
+    async def _rename(self, request: Request) -> Response:
+        asked = await body(request, messages.Rename)
+        return await self._edited(request, lambda one: msgspec.structs.replace(one, name=asked.name))
+
+    async def _withdraw(self, request: Request) -> Response:
+        return await self._edited(request, _withdrawn)
+
+    async def _edited(self, request: Request, change: Callable[[Profile], Profile]) -> Response:
+        profile = await self._in_store(lambda store: store.edit(_id(request), change))
+        return answer(card(profile, _now()))
+
+    async def _delete(self, request: Request) -> Response:
+        await self._in_store(lambda store: store.delete(_id(request)))
+        return Response(status_code=204)
+
+    async def _in_store(self, ask: Callable[[VoiceStore], Any]) -> Any:
+        """In a thread, so that a slow disk holds up nobody else; the store is opened when it is first needed."""
+
+        def asking() -> Any:
+            with self._opening:  # once in a process, whoever asks first
+                if self._opened is None:
+                    self._opened = VoiceStore(self._voices.folder, self._voices.key_file)
+            return ask(self._opened)
+
+        return await asyncio.to_thread(asking)
+
+    # Enrolment
+
+    async def _upload(self, request: Request) -> Response:
+        name = request.query_params.get("name", "recording.wav")
+        return answer(await self._jobs.upload(name, request.stream()), 201)
+
+    async def _forget(self, request: Request) -> Response:
+        self._jobs.delete(request.path_params["id"])
+        return Response(status_code=204)
+
+    async def _enrol(self, request: Request) -> Response:
+        return answer(self._jobs.start(await body(request, messages.Enrolment)), 202)
+
+    async def _progress(self, request: Request) -> Response:
+        return answer(self._jobs.progress(request.path_params["id"]))
+
+
+def _id(request: Request) -> str:
+    return str(request.path_params["speaker_id"])
+
+
+def _withdrawn(profile: Profile) -> Profile:
+    if profile.consent is None:
+        raise ConsentLacking(f"{profile.name} has given no consent that could be withdrawn")
+    return msgspec.structs.replace(profile, consent=msgspec.structs.replace(profile.consent, withdrawn_at=_now()))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
