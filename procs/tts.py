@@ -18,10 +18,10 @@ def main(ctx: Context) -> None:
         while not ctx.stopping:
             while (translation := translations.read()) is not None:
                 speaker.take(translation, translations.position)
+            for spoken in speaker.finished():
+                ctx.journal(spoken)
             clause = speaker.next_clause()
             translations.commit(speaker.done_until)  # after a restart, tts says what it had not finished
             if clause is None:
                 break
-            spoken = speaker.speak(clause)
-            if spoken is not None:
-                ctx.journal(spoken)
+            speaker.begin(clause)

@@ -375,3 +375,47 @@ def test_an_engine_is_not_asked_for_a_language_that_it_does_not_speak(
     for ear in ears:
         ear.hears(1)
     assert (first.spoken, second.spoken) == (["Good morning."], ["Bom dia."])
+
+
+# --- when one of them cannot keep up ---
+
+
+class Slow(ToySynthesizer):
+    """A word is 100 ms of speech, and takes a second."""
+
+    def synthesize(self, text: str, language: str, speed: float = 1.0) -> Iterator[Speech]:
+        del language, speed
+        self.spoken.append(text)
+        words = len(text.split())
+        threading.Event().wait(1.0 * words)
+        yield Speech(np.full(800 * words, 0.5, np.float32), 8_000)
+
+
+def test_a_voice_at_a_tenth_of_its_speed_keeps_its_lag_within_bounds_and_the_other_lane_does_not_wait_for_it(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most_ms = 2_000
+    engines = EnginesConfig(synthesizers={"pt-br": "kokoro", "en": "piper"}, most_behind_ms=most_ms)
+    appliance.config = msgspec.structs.replace(appliance.config, engines=engines)
+    slow, quick = Slow(), ToySynthesizer()
+    toys = Engines({"kokoro": slow, "piper": quick}, {"pt-br": ("kokoro",), "en": ("piper",)})
+    monkeypatch.setattr(procs.tts, "load_synthesizers", lambda _: toys)
+    tts = appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    ears = Ear(appliance.memory, 0), Ear(appliance.memory, 1)
+    for number in range(1, 17):  # two people who speak at once, two words each half a second
+        writer.write(a_translation(f"frase {number}.", number))
+        writer.write(a_translation(f"sentence {number}.", number, lane=1))
+        ears[1].hears(number)  # at once, although the other voice is in the middle of a clause
+        ears[0].hears(0)
+        threading.Event().wait(0.5)
+    translations = appliance.memory.ring_state("translations")
+    wait_until(lambda: appliance.memory.ring_state("translations").committed == translations.head)
+    assert quick.spoken == [f"sentence {number}." for number in range(1, 17)]
+    lost = tts.vitals.get("overload_words")
+    assert 0 < lost == 2 * 16 - sum(len(text.split()) for text in slow.spoken)
+    entries = Mailbox(appliance.memory, "journal", "tts", JournalEntry).collect(0)
+    late_ms = [entry.tts_ms for entry in entries if isinstance(entry, Spoken) and entry.lane == 0]
+    assert max(late_ms) < most_ms / 2 + 3 * 2_000  # a clause before it, its own, and a busy machine
+    told = [entry for entry in entries if isinstance(entry, HealthEvent)]
+    assert [(event.component, event.status, event.session_id) for event in told] == [("lane", "OVERLOADED", "r1")]

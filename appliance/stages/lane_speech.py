@@ -13,7 +13,7 @@ from appliance.recovery.overload import gives_up
 from appliance.speech.catch_up import Pace, next_pace
 from appliance.speech.clauses import pause_after_ms
 from appliance.speech.phrasing import Voice, Waiting, words_to_speak
-from appliance.stages.word_queue import QueuedWord, WordQueue
+from appliance.stages.word_queue import QueuedWord, WordQueue, done
 from appliance.units import FRAME_BYTES, NS_PER_MS
 
 FULL_SCALE = 32_767
@@ -57,6 +57,7 @@ class LaneSpeech:
         self.place = place
         self.queue = WordQueue()
         self.served_ns = 0
+        self.is_spoken = False  # one of its clauses is being spoken now
         self._last = last
         self._downlink = downlink
         self._pace = Pace()
@@ -90,7 +91,8 @@ class LaneSpeech:
             self._is_giving_up = gives_up(waited_ms, self._is_giving_up, self._most_waiting_ms)
             if not self._is_giving_up:
                 return lost, longest_ms
-            lost, longest_ms = lost + len(self.queue.pop(len(words))), max(longest_ms, waited_ms)
+            done(self.queue.pop(len(words)))
+            lost, longest_ms = lost + len(words), max(longest_ms, waited_ms)
         self._is_giving_up = False
         return lost, longest_ms
 

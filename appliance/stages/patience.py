@@ -17,6 +17,40 @@ class _End:
         self.error = error
 
 
+class Call(Generic[Piece]):
+    """What `work` yields, made in a thread of its own. `wake` is called, in that thread, when there is more."""
+
+    def __init__(self, work: Callable[[], Iterator[Piece]], name: str, wake: Callable[[], None] = lambda: None) -> None:
+        self._pieces: SimpleQueue[Piece | _End] = SimpleQueue()
+        self._thread = Thread(target=_run, args=(work, self._pieces, wake), name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the engine is in it."""
+        return self._thread.is_alive()
+
+    def join(self, limit_s: float | None) -> None:
+        """Wait for its end."""
+        self._thread.join(limit_s)
+
+    def next(self, limit_s: float) -> Piece | _End:
+        """The next piece, or the end. Raises Empty after `limit_s`."""
+        return self._pieces.get(timeout=limit_s)
+
+    def news(self) -> tuple[list[Piece], bool]:
+        """The pieces since the last call, and whether there are no more. Raises what `work` raised."""
+        pieces: list[Piece] = []
+        while not self._pieces.empty():
+            piece = self._pieces.get()
+            if isinstance(piece, _End):
+                if piece.error:
+                    raise piece.error
+                return pieces, True
+            pieces.append(piece)
+        return pieces, False
+
+
 class Patience(Generic[Piece]):
     """One engine's calls, one at a time. `name` is for the message about one that is overdue.
 
@@ -25,7 +59,7 @@ class Patience(Generic[Piece]):
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._call: Thread | None = None
+        self._call: Call[Piece] | None = None
 
     def pieces(self, work: Callable[[], Iterator[Piece]], limit_s: float | None) -> Iterator[Piece]:
         """What `work` yields, as it comes; None: wait for as long as it takes.
@@ -34,17 +68,15 @@ class Patience(Generic[Piece]):
         """
         if self._call:
             self._call.join(None if limit_s is None else 0)
-            if self._call.is_alive():
+            if self._call.goes_on:
                 raise EngineUnavailable(f"{self._name} still has a request that nobody waits for any more")
         if limit_s is None:
             yield from work()
             return
-        pieces: SimpleQueue[Piece | _End] = SimpleQueue()
-        self._call = Thread(target=_run, args=(work, pieces), name=self._name, daemon=True)
-        self._call.start()
+        self._call = Call(work, self._name)
         while True:
             try:
-                piece = pieces.get(timeout=limit_s)
+                piece = self._call.next(limit_s)
             except Empty:
                 raise EngineUnavailable(f"{self._name} has not answered within {1000 * limit_s:.0f} ms") from None
             if isinstance(piece, _End):
@@ -55,7 +87,7 @@ class Patience(Generic[Piece]):
             yield piece
 
 
-def _run(work: Callable[[], Iterator[Piece]], pieces: "SimpleQueue[Piece | _End]") -> None:
+def _run(work: Callable[[], Iterator[Piece]], pieces: "SimpleQueue[Piece | _End]", wake: Callable[[], None]) -> None:
     try:
         for piece in work():
             pieces.put(piece)
@@ -63,3 +95,4 @@ def _run(work: Callable[[], Iterator[Piece]], pieces: "SimpleQueue[Piece | _End]
         pieces.put(_End(error))
     else:
         pieces.put(_End(None))
+    wake()

@@ -1,26 +1,20 @@
 """Translations spoken: clause by clause into the downlinks of their lanes, the lane that runs dry first comes first."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from appliance.clock import now_ns
-from appliance.engines.protocols import AUTO, EngineError, Samples, Speech, Synthesizer, covers
-from appliance.engines.registry import for_language
+from appliance.engines.protocols import AUTO, EngineError, Samples, Synthesizer
 from appliance.frames.messages import HealthEvent, JournalEntry, Spoken, Translation
-from appliance.media.resample import resample
 from appliance.recovery import overload
-from appliance.recovery.breaker import PATIENCE_MS
-from appliance.speech.catch_up import learned, synthesis_ms
-from appliance.speech.phrasing import Voice
-from appliance.speech.trimming import silence, trimmed
+from appliance.speech.trimming import silence
 from appliance.stages.engine_chain import EngineChain
 from appliance.stages.lane_speech import Clause, LaneSpeech
-from appliance.stages.patience import Patience
 from appliance.stages.revisions import is_news
-from appliance.stages.word_queue import Taken
+from appliance.stages.synthesis import Synthesis
+from appliance.stages.word_queue import Taken, done
 from appliance.supervision.context import Context
 from appliance.units import FRAME_MS, NS_PER_MS, SAMPLE_RATE_HZ
 
@@ -41,13 +35,11 @@ class Speaker:
     ) -> None:
         self.done_until = position
         self._context = context
-        self._chain = chain
-        self._patience = {name: Patience[Speech](name) for name in chain.engines.by_name}
+        self._synthesis = Synthesis(context, chain, self._complain, context.memory.doorbell(context.name).ring)
         self._before = {entry.lane: entry for entry in journaled if isinstance(entry, Spoken)}
         self._taken: deque[Taken] = deque()  # in the order they came
         self._newest: dict[int, Translation] = {}  # by lane
         self._lanes: dict[int, LaneSpeech] = {}
-        self._voices: dict[tuple[str, str], Voice] = {}  # by engine and language
 
     def take(self, translation: Translation, position: int) -> None:
         """Put the words of a translation into its lane's queue; `position`: of its reader, after it."""
@@ -63,83 +55,47 @@ class Speaker:
             self._drop_dead_words(lane)
             self._give_up_late_words(lane)
         for lane, backlog_ms in self._most_urgent_first():
-            if lane.queue:
-                language = lane.queue.of_segment()[0].taken.translation.target_language
-                clause = lane.next_clause(self._voice(language), backlog_ms, now_ns())
-                if clause:
-                    return clause
+            voice = self._synthesis.voice(lane.queue.of_segment()[0].taken.translation.target_language)
+            clause = lane.next_clause(voice, backlog_ms, now_ns()) if voice else None
+            if clause:
+                return clause
         return None
 
-    def speak(self, clause: Clause) -> Spoken | None:
-        """Speak it. Returns what has become of it; None if no engine could speak it, or there was nothing to say."""
+    def begin(self, clause: Clause) -> None:
+        """Have it spoken; other lanes go on meanwhile."""
+        self._lanes[clause.lane].is_spoken = True
+        self._synthesis.begin(clause)
+
+    def finished(self) -> Iterator[Spoken]:
+        """What has become of the clauses that were begun; nothing where nobody could speak, or there was no sound."""
+        for clause, samples in self._synthesis.finished():
+            self._lanes[clause.lane].is_spoken = False
+            if len(samples):
+                yield self._push(clause, samples)
+            done(clause.words)
+            self._retire()
+
+    def _push(self, clause: Clause, samples: Samples) -> Spoken:
         received_ns = clause.words[0].taken.received_ns
-        samples = self._sound(clause.text, clause.translation.target_language)
-        spoken = None
-        if len(samples):
-            samples = np.concatenate((samples, silence(clause.pause_ms, SAMPLE_RATE_HZ)))
-            spoken = self._lanes[clause.lane].push(clause, samples, (now_ns() - received_ns) / NS_PER_MS)
-        self._retire()
-        return spoken
+        samples = np.concatenate((samples, silence(clause.pause_ms, SAMPLE_RATE_HZ)))
+        return self._lanes[clause.lane].push(clause, samples, (now_ns() - received_ns) / NS_PER_MS)
 
     def _most_urgent_first(self) -> Iterator[tuple[LaneSpeech, float]]:
         """The lanes that have something to say, with their backlog in ms; of equals, who was not served for longest."""
-        waiting = [(self._backlog_frames(lane), lane.served_ns, lane) for lane in self._lanes.values() if lane.queue]
+        waiting = [
+            (self._backlog_frames(lane), lane.served_ns, lane)
+            for lane in self._lanes.values()
+            if lane.queue and not lane.is_spoken
+        ]
         for frames, _, lane in sorted(waiting, key=lambda each: each[:2]):
             yield lane, frames * FRAME_MS
 
     def _backlog_frames(self, lane: LaneSpeech) -> int:
         return self._context.memory.ring_state("downlink", lane.place).depth
 
-    def _sound(self, text: str, language: str) -> Samples:
-        """The sound of `text` (16 kHz), by the first engine that can speak it; nothing if nobody can."""
-        names = self._who_speaks(language)
-        failed: set[str] = set()
-        while name := self._chain.ask(names, failed):
-            try:
-                samples = self._spoken_by(name, text, language, in_time=bool(self._chain.first(names, {name, *failed})))
-            except EngineError as error:
-                self._chain.failed(name, error)
-                self._complain(error)
-                failed.add(name)
-            else:
-                self._chain.answered(name)
-                return samples
-        return silence(0, SAMPLE_RATE_HZ)
-
-    def _spoken_by(self, name: str, text: str, language: str, in_time: bool) -> Samples:
-        """The sound of `text` without silence around it. `in_time`: who takes too long has failed."""
-        voice, synthesizer = self._voices[name, language], self._chain.engines.by_name[name]
-        # Some engines give a clause in one piece: what they take for it as a rule is no silence to worry about.
-        limit_s = (PATIENCE_MS["tts"] + synthesis_ms(len(text), voice.cost)) / 1000 if in_time else None
-        began_ns = now_ns()
-        with self._context.busy():
-            spoken = self._patience[name].pieces(lambda: synthesizer.synthesize(text, language), limit_s)
-            pieces = [resample(piece.samples, piece.rate_hz) for piece in spoken]
-        samples = trimmed(np.concatenate(pieces), SAMPLE_RATE_HZ) if pieces else silence(0, SAMPLE_RATE_HZ)
-        took_ms = (now_ns() - began_ns) / NS_PER_MS
-        cost = learned(voice.cost, took_ms, 1000 * len(samples) / SAMPLE_RATE_HZ, len(text))
-        self._voices[name, language] = replace(voice, cost=cost)
-        return samples
-
-    def _who_speaks(self, language: str) -> Sequence[str]:
-        """The engines for `language`, in their order. Raises EngineError where there is none."""
-        engines = self._chain.engines
-        names = for_language(engines.chains, language, "synthesizers")
-        able = [name for name in names if covers(engines.by_name[name].languages, language)]
-        if not able:
-            raise EngineError(f'{" or ".join(names)} does not speak "{language}"; change engines.synthesizers')
-        for name in able:
-            self._voices.setdefault((name, language), Voice(language, engines.by_name[name].clause_sizes))
-        return able
-
-    def _voice(self, language: str) -> Voice:
-        """The voice that would speak now."""
-        names = self._who_speaks(language)
-        return self._voices[self._chain.first(names) or names[0], language]
-
     def _has_voice(self, language: str) -> bool:
         try:
-            self._who_speaks(language)
+            self._synthesis.who_speaks(language)
         except EngineError as error:
             self._complain(error)
             return False
@@ -159,7 +115,7 @@ class Speaker:
             words = lane.queue.of_segment()
             if self._is_current(words[0].taken.translation):
                 return
-            lane.queue.pop(len(words))
+            done(lane.queue.pop(len(words)))
             self._context.vitals.add("dropped_messages")
         self._retire()
 

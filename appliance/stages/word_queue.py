@@ -1,6 +1,7 @@
 """What one lane has still to say: words, in order, each with the translation that it came with."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from appliance.frames.messages import Translation
@@ -67,14 +68,17 @@ class WordQueue:
         return self._newest.final or self._newest.seq_num != self._words[0].taken.translation.seq_num
 
     def pop(self, count: int) -> list[QueuedWord]:
-        """Take the first words off."""
-        words = [self._words.popleft() for _ in range(count)]
-        for word in words:
-            word.taken.waiting -= 1
-        return words
+        """Take the first words off. They wait until they are `done`."""
+        return [self._words.popleft() for _ in range(count)]
 
     def _said_until_ns(self, translation: Translation) -> int:
         """Until when was said what the words before those of `translation` translate."""
         newest, source = self._newest, translation.source
         goes_on = newest is not None and newest.seq_num == translation.seq_num
         return min(newest.source.end_ns, source.end_ns) if goes_on and newest else source.start_ns
+
+
+def done(words: Iterable[QueuedWord]) -> None:
+    """These words have been said, or will not be."""
+    for word in words:
+        word.taken.waiting -= 1

@@ -65,6 +65,11 @@ class Context:
             self.beat()
             self.vitals.busy_until_ns = outer_ns
 
+    def busy_since(self, began_ns: int | None) -> None:
+        """Mark engine calls in other threads: when the oldest of them began; None: there is none."""
+        limit_ns = int(self._process.busy_s * NS_PER_S)
+        self.vitals.busy_until_ns = 0 if began_ns is None else began_ns + limit_ns
+
     def reader(self, ring: str, index: int = 0) -> RingReader:
         """The reading end of a ring of frames."""
         return self.memory.reader(ring, index)

@@ -1,0 +1,150 @@
+"""Clauses on their way through the synthesizers: each engine speaks one at a time, and none waits for another."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from appliance.clock import now_ns
+from appliance.engines.protocols import EngineError, EngineUnavailable, Samples, Speech, Synthesizer, covers
+from appliance.engines.registry import for_language
+from appliance.media.resample import resample
+from appliance.recovery.breaker import PATIENCE_MS
+from appliance.speech.catch_up import learned, synthesis_ms
+from appliance.speech.phrasing import Voice
+from appliance.speech.trimming import silence, trimmed
+from appliance.stages.engine_chain import EngineChain
+from appliance.stages.lane_speech import Clause
+from appliance.stages.patience import Call
+from appliance.supervision.context import Context
+from appliance.units import NS_PER_MS, SAMPLE_RATE_HZ
+
+
+@dataclass(slots=True)
+class _Job:
+    """A clause that is being spoken by the engine `name`, or waits for one to be free. `failed`: who could not."""
+
+    clause: Clause
+    names: Sequence[str]
+    failed: set[str] = field(default_factory=set)
+    name: str = ""
+    call: Call[Speech] | None = None
+    began_ns: int = 0
+    heard_ns: int = 0  # the last sound of it, or its beginning
+    pieces: list[Speech] = field(default_factory=list)
+
+
+class Synthesis:
+    """Speaks clauses with the engines of `chain`. `complain` is told of failures; `wake` is called by any thread."""
+
+    def __init__(
+        self,
+        context: Context,
+        chain: EngineChain[Synthesizer],
+        complain: Callable[[EngineError], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._context = context
+        self._chain = chain
+        self._complain = complain
+        self._wake = wake
+        self._jobs: list[_Job] = []
+        self._overdue: dict[str, Call[Speech]] = {}  # that nobody waits for any more, by engine
+        self._voices: dict[tuple[str, str], Voice] = {}  # by engine and language
+
+    def who_speaks(self, language: str) -> Sequence[str]:
+        """The engines for `language`, in their order. Raises EngineError where there is none."""
+        engines = self._chain.engines
+        names = for_language(engines.chains, language, "synthesizers")
+        able = [name for name in names if covers(engines.by_name[name].languages, language)]
+        if not able:
+            raise EngineError(f'{" or ".join(names)} does not speak "{language}"; change engines.synthesizers')
+        for name in able:
+            self._voices.setdefault((name, language), Voice(language, engines.by_name[name].clause_sizes))
+        return able
+
+    def voice(self, language: str) -> Voice | None:
+        """The voice that would speak now; None while it speaks already."""
+        names = self.who_speaks(language)
+        name = self._chain.first(names) or names[0]
+        return None if self._is_busy(name) else self._voices[name, language]
+
+    def begin(self, clause: Clause) -> None:
+        """Have a clause spoken."""
+        job = _Job(clause, self.who_speaks(clause.translation.target_language))
+        self._jobs.append(job)
+        self._ask(job)
+
+    def finished(self) -> Iterator[tuple[Clause, Samples]]:
+        """The clauses that have been spoken since the last call, at 16 kHz; no samples where nobody could."""
+        for job in list(self._jobs):
+            if job.call is None:
+                self._ask(job)
+            elif self._is_over(job):
+                self._jobs.remove(job)
+                yield job.clause, self._sound(job)
+            if job.call is None and self._chain.first(job.names, job.failed) is None:
+                self._jobs.remove(job)
+                yield job.clause, silence(0, SAMPLE_RATE_HZ)
+        self._context.busy_since(min((job.began_ns for job in self._jobs if job.call), default=None))
+
+    def _ask(self, job: _Job) -> None:
+        """Begin with the next engine that can be asked, if it is free."""
+        name = self._chain.first(job.names, job.failed)
+        if name is None or self._is_busy(name):
+            return
+        job.name = self._chain.ask(job.names, job.failed) or name
+        engine, clause = self._chain.engines.by_name[name], job.clause
+        overdue = self._overdue.pop(name, None)
+        if overdue and overdue.goes_on:
+            self._overdue[name] = overdue
+            self._fail(job, EngineUnavailable(f"{name} still speaks a clause that nobody waits for any more"))
+            return
+        job.pieces, job.began_ns = [], now_ns()
+        job.heard_ns = job.began_ns
+        job.call = Call(lambda: engine.synthesize(clause.text, clause.translation.target_language), name, self._wake)
+
+    def _is_over(self, job: _Job) -> bool:
+        """Whether the engine has finished. One that failed, or takes too long although another could speak, is left."""
+        assert job.call, "it was asked"
+        try:
+            pieces, is_over = job.call.news()
+        except EngineError as error:
+            self._fail(job, error)
+            return False
+        if pieces:
+            job.pieces += pieces
+            job.heard_ns = now_ns()
+        if not is_over and self._is_too_slow(job):
+            self._overdue[job.name] = job.call
+            self._fail(job, EngineUnavailable(f"{job.name} has not spoken in time"))
+        return is_over
+
+    def _is_too_slow(self, job: _Job) -> bool:
+        if self._chain.first(job.names, {job.name, *job.failed}) is None:
+            return False  # then the watchdog says when it is stuck
+        cost = self._voices[job.name, job.clause.translation.target_language].cost
+        # Some engines give a clause in one piece: what they take for it as a rule is no silence to worry about.
+        limit_ms = PATIENCE_MS["tts"] + synthesis_ms(len(job.clause.text), cost)
+        return (now_ns() - job.heard_ns) / NS_PER_MS > limit_ms
+
+    def _fail(self, job: _Job, error: EngineError) -> None:
+        self._chain.failed(job.name, error)
+        self._complain(error)
+        job.failed.add(job.name)
+        job.call = None
+        self._ask(job)
+
+    def _sound(self, job: _Job) -> Samples:
+        """Without silence around it; what the engine took for it is remembered."""
+        self._chain.answered(job.name)
+        pieces = [resample(piece.samples, piece.rate_hz) for piece in job.pieces]
+        samples = trimmed(np.concatenate(pieces), SAMPLE_RATE_HZ) if pieces else silence(0, SAMPLE_RATE_HZ)
+        key, took_ms = (job.name, job.clause.translation.target_language), (now_ns() - job.began_ns) / NS_PER_MS
+        voice = self._voices[key]
+        cost = learned(voice.cost, took_ms, 1000 * len(samples) / SAMPLE_RATE_HZ, len(job.clause.text))
+        self._voices[key] = replace(voice, cost=cost)
+        return samples
+
+    def _is_busy(self, name: str) -> bool:
+        return any(job.call and job.name == name for job in self._jobs)
