@@ -13,7 +13,7 @@ class PhrasingPolicy:
     """When a lane waits for more words of a segment that still grows."""
 
     # What has to be left to hear when the clause is ready: other lanes take turns, and a voice is not always as quick.
-    margin_ms: int = 800
+    margin_ms: int = 500
     # Less than this waits for company, so long, although the lane is silent: heard alone, "to the" or "é" is no speech.
     fragment_chars: int = 12
     company_ms: int = 400

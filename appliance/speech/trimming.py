@@ -7,7 +7,7 @@ from appliance.engines.protocols import Samples
 WINDOW_MS = 10
 SILENT_BELOW = 0.01  # of full scale, at the loudest sample of a window: -40 dB
 LEAD_MS = 20  # kept before the first sound: a soft consonant is quieter than the threshold
-TRAIL_MS = 50  # kept after the last: it dies away
+TRAIL_MS = 30  # kept after the last: it dies away
 FADE_MS = 8
 
 
