@@ -94,7 +94,7 @@ def conclusion(least: Compared, name: str) -> str:
     return {
         "same": f"this is the voice of {name}, as far as can be heard",
         "unclear": f"{least.name} may be the voice of {name} or one like it; record more, with the same microphone",
-        "other": f"{least.name} is not the voice of {name}",
+        "other": f"{least.name} does not sound like {name}: somebody else, or a very different room or microphone",
     }[least.verdict]
 
 

@@ -124,8 +124,9 @@ def _one_speaker(cosine: float, rarer: Sequence[str]) -> list[Advice]:
         return []
     where = f"{', '.join(rarer)} (likeness {cosine:.2f})"
     if verdict(cosine) == "other":
-        return [Advice(True, f"a second voice is in {where}; leave it out, or record it again without other people")]
-    hint = "if nobody else speaks there, record all in one room with one microphone"
+        hint = "leave it out, or record it again, alone, in the same room, with the same microphone"
+        return [Advice(True, f"another speaker, or another room, is heard in {where}; {hint}")]
+    hint = "if nobody else speaks there, better record all in one room with one microphone"
     return [Advice(False, f"a part of {where} sounds unlike the rest; {hint}")]
 
 
