@@ -26,9 +26,10 @@ from appliance.frames.messages import HealthEvent, JournalEntry, Segment
 from appliance.frames.roster import Leg, Roster
 from appliance.recovery import breaker
 from appliance.recovery.breaker import State
+from appliance.stages import local_streams
 from appliance.stages.local_stream import LocalStream
 from appliance.stages.local_streams import LocalStreams, stream_policy
-from appliance.units import FRAME_BYTES, FRAME_NS, NS_PER_MS
+from appliance.units import FRAME_BYTES, FRAME_MS, FRAME_NS, NS_PER_MS
 
 PAUSE_MS = 800
 
@@ -490,3 +491,32 @@ def test_deepgram_out_of_reach_costs_no_word_where_another_engine_is_behind_it(
     mouth.is_silent(PAUSE_MS)
     assert [segment.text for segment in finals(segments, 1)] == ["20 30"]
     assert asr.vitals.get("breakers") % 4 == State.OPEN
+
+
+def test_a_recognizer_that_cannot_keep_up_skips_the_oldest_utterances_and_the_other_engine_does_not_wait(
+    appliance: Appliance, segments: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = msgspec.structs.replace(appliance.config.engines, most_behind_ms=4_000)
+    appliance.config = msgspec.structs.replace(appliance.config, engines=engines)
+    monkeypatch.setattr(local_streams, "STUCK_S", 60)
+    toys = plug_in(monkeypatch, {"en": ToneRecognizer(), "*": ToneRecognizer()})
+    toys["en"].free.clear()
+    asr = appliance.start("asr", procs.asr.main)
+    mouths = Mouth(appliance.memory, 0), Mouth(appliance.memory, 1)
+    for percent in range(20, 32):
+        for mouth in mouths:
+            mouth.says(percent)
+            mouth.is_silent(PAUSE_MS)
+        wait_until(lambda: appliance.memory.ring_state("uplink", 0).depth == 0)
+        assert finals(segments, percent - 19, leg=1)[-1].text == str(percent)
+    toys["en"].free.set()
+    wait_until(lambda: finals(segments, 1, leg=0)[-1].text == "31")
+    told = [segment.text for segment in finals(segments, 1, leg=0)]
+    assert told[0] == "20"  # it had begun with that
+    assert told[1:] == [str(percent) for percent in range(33 - len(told), 32)]  # and goes on with the newest
+    lost = 12 - len(told)
+    assert lost > 5
+    assert asr.vitals.get("overload_frames") >= lost * WORD_MS // FRAME_MS
+    assert asr.vitals.get("dropped_frames") == 0
+    journal = Mailbox(appliance.memory, "journal", "asr", JournalEntry).collect(1)
+    assert [entry.status for entry in journal if isinstance(entry, HealthEvent)] == ["OVERLOADED"]

@@ -121,6 +121,10 @@ class DeepgramStream:
         self._life = asyncio.run_coroutine_threadsafe(self._live(), loop)
 
     @property
+    def dropped_frames(self) -> int:
+        return self.counts.dropped_frames
+
+    @property
     def needed_from(self) -> int:
         return self._buffer.needed_from
 

@@ -194,6 +194,10 @@ class RecognitionStream(Protocol):
     context: StreamContext
 
     @property
+    def dropped_frames(self) -> int:
+        """Frames that are not recognised, because the engine could not keep up."""
+
+    @property
     def needed_from(self) -> int:
         """Where a restart has to replay from: the uplink sequence number of the oldest frame whose words are not final.
 

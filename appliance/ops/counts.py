@@ -46,6 +46,7 @@ COUNTS = (
             Source(("input", "garbage"), "rtp", "garbage"),
             Source(("input", "stranger"), "rtp", "strangers"),
             Source(("uplink", "overrun"), "asr", "dropped_frames"),
+            Source(("uplink", "overload"), "asr", "overload_frames"),
             Source(("segments", "unwanted"), "mt", "dropped_messages"),
             Source(("translations", "unwanted"), "tts", "dropped_messages"),
             Source(("translations", "overload"), "tts", "overload_words"),

@@ -14,13 +14,14 @@ from appliance.engines.protocols import (
     Window,
     Word,
 )
+from appliance.recovery.overload import gives_up
 from appliance.speech.endpointing import WINDOW_MS, EndpointPolicy, Utterance
 from appliance.speech.hallucination import Evidence, believed
 from appliance.speech.language_choice import LanguageChoice
 from appliance.speech.stable_prefix import AgreementPolicy, StableWords
 from appliance.stages.listening import Listener
 from appliance.stages.sound import Sound
-from appliance.units import SAMPLE_RATE_HZ
+from appliance.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
 
 TAIL_SAMPLES = SAMPLE_RATE_HZ * 160 // 1000  # silence after speech that its recognizer gets, if it is there
 
@@ -36,6 +37,7 @@ class StreamPolicy:
     languages: tuple[str, ...] = ()
     endpoint: EndpointPolicy = field(default_factory=EndpointPolicy)
     agreement: AgreementPolicy = field(default_factory=AgreementPolicy)
+    most_waiting_ms: int = 4_000  # of sound; where more waits, utterances are skipped, the oldest first
 
 
 class Urgency(IntEnum):
@@ -59,6 +61,7 @@ class Decode:
     new_voiced_ms: int  # speech that no decode before has looked at
     voiced_share: float
     listener: Listener  # that heard it; after an interruption there is another
+    seq_num: int  # of the utterance it belongs to
 
 
 @dataclass(slots=True)
@@ -78,6 +81,9 @@ class LocalStream:
     ) -> None:
         self.context = context
         self.closed = False
+        self.dropped_frames = 0
+        self.is_being_decoded = False  # its owner has taken what was due, and brings the answer
+        self._is_giving_up = False
         self.choice = language if isinstance(language, LanguageChoice) else None
         self._language = language if isinstance(language, str) else language.expected
         self._detector = detector
@@ -125,8 +131,8 @@ class LocalStream:
         self.closed = True
 
     def listen(self) -> None:
-        """Take in what was fed."""
-        while self._listener.hear(self._sound):
+        """Take in what was fed. Silence costs nothing; of speech, utterances that wait for too long are skipped."""
+        while self._listener.hear(self._sound) or self._skips():
             self._follow()
         self._forget()
 
@@ -145,7 +151,8 @@ class LocalStream:
 
     def answer(self, decode: Decode, hypothesis: Hypothesis, decode_ms: float) -> None:
         """What a window says that was due, in the language that it turned out to be in."""
-        if decode.listener is not self._listener or self._saying is None:
+        self.is_being_decoded = False
+        if decode.listener is not self._listener or self._saying is None or decode.seq_num != self._saying.seq_num:
             return  # the sound was interrupted meanwhile
         words = _timed(decode, hypothesis)
         self._decoded_voiced = decode.voiced
@@ -180,6 +187,20 @@ class LocalStream:
         elif not listener.in_utterance:  # it was no speech after all
             self._finish([], 0.0)
 
+    def _skips(self) -> bool:
+        """Give up the utterance that waits for its last look, if too much has been said since."""
+        over = self._listener.over
+        if over is None or self.is_being_decoded:
+            return False
+        waiting_ms = (self._sound.end - self._listener.heard_to) * 1000 / SAMPLE_RATE_HZ
+        self._is_giving_up = gives_up(waiting_ms, self._is_giving_up, self._policy.most_waiting_ms)
+        if not self._is_giving_up:
+            return False
+        lost = self._listener.sample(over.end) - self._window_start()
+        self.dropped_frames += max(0, lost) // FRAME_SAMPLES
+        self._finish([], 0.0)
+        return True
+
     def _begin(self, start: int) -> None:
         self._saying = _Saying(self._sound.seq_num(start))
         self._stable.begin(self._sound.time_ns(start))
@@ -196,6 +217,7 @@ class LocalStream:
         return self._guess is not None and self._guess[0] == utterance.end
 
     def _decode(self, urgency: Urgency, utterance: Utterance | None) -> Decode:
+        assert self._saying, "something is due only while somebody speaks"
         listener, sound = self._listener, self._sound
         start = self._window_start()
         end = listener.heard_to if utterance is None else listener.sample(utterance.end)
@@ -210,6 +232,7 @@ class LocalStream:
             self._new_voiced_ms(),
             listener.voiced_share(start, end),
             listener,
+            self._saying.seq_num,
         )
 
     def _settled_words(self, words: Sequence[Word], end_ns: int, is_stuck: bool) -> list[Word]:

@@ -31,11 +31,13 @@ Batch = list[tuple[LocalStream, Decode]]
 def stream_policy(engines: EnginesConfig) -> StreamPolicy:
     """As the configuration has it: a language that nobody can answer in is not waited for."""
     languages = engines.languages
+    most_waiting_ms = engines.most_behind_ms // 2
     if not engines.simultaneous:
-        return StreamPolicy(None, languages, EndpointPolicy(hang_ms=engines.endpoint_ms))
+        endpoint = EndpointPolicy(hang_ms=engines.endpoint_ms)
+        return StreamPolicy(None, languages, endpoint, most_waiting_ms=most_waiting_ms)
     pause_ms = min(LONGEST_PAUSE_MS, engines.endpoint_ms // 2)
     endpoint = EndpointPolicy(engines.endpoint_ms, pause_ms, longest_ms=LONGEST_SPEECH_MS)
-    return StreamPolicy(engines.step_ms, languages, endpoint)
+    return StreamPolicy(engines.step_ms, languages, endpoint, most_waiting_ms=most_waiting_ms)
 
 
 class LocalStreams:
@@ -95,6 +97,8 @@ class LocalStreams:
         if batch:
             self._batch = batch
             self._since_s = perf_counter()
+            for stream, _ in batch:
+                stream.is_being_decoded = True
             self._answer = self._thread.submit(self._decoded, batch)
 
     def _decoded(self, batch: Batch) -> tuple[list[Decode], list[Hypothesis], float]:

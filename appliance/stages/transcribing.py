@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from appliance import clock
 from appliance.engines.protocols import (
     AUTO,
     EngineError,
@@ -14,16 +15,17 @@ from appliance.engines.protocols import (
     covers,
 )
 from appliance.engines.registry import for_language
-from appliance.frames.messages import LanguageFound, Segment
+from appliance.frames.messages import HealthEvent, LanguageFound, Segment
 from appliance.frames.ring import RingReader
 from appliance.frames.roster import Leg, Roster
+from appliance.recovery import overload
 from appliance.recovery.breaker import State
 from appliance.speech.segmenter import Segmenter, SegmentPolicy, TextSegment
 from appliance.speech.settled_words import SettledWords
 from appliance.stages.engine_chain import EngineChain
 from appliance.stages.spoken_language import SpokenLanguage
 from appliance.supervision.context import Context
-from appliance.units import FRAME_NS
+from appliance.units import FRAME_MS, FRAME_NS
 
 FRAMES_AT_ONCE = 64
 NO_PARTIALS = SegmentPolicy(partial_words=1_000_000)
@@ -59,6 +61,8 @@ class Transcriber:
         self._spoken = SpokenLanguage(leg, candidates) if leg.language == AUTO and candidates else None
         self._found: LanguageFound | None = None
         self._dropped = 0
+        self._lost = 0  # of the stream's frames
+        self._last_loss_ns = 0
         self._needed_from = 0
         self._newest = (0, 0)  # sequence number and capture time of the newest frame
         self._told_to_ns = 0  # the end of the last word of an utterance that goes on; 0 between utterances
@@ -73,6 +77,19 @@ class Transcriber:
             self._newest = frames[-1].sequence, frames[-1].capture_ns
         self._context.vitals.add("dropped_frames", self._uplink.dropped - self._dropped)
         self._dropped = self._uplink.dropped
+        self._count_overload()
+
+    def _count_overload(self) -> None:
+        """Count what the engine has no time for, and tell it once for each episode."""
+        lost, self._lost = self._stream.dropped_frames - self._lost, self._stream.dropped_frames
+        if not lost:
+            return
+        self._context.vitals.add("overload_frames", lost)
+        now = clock.now_ns()
+        if overload.is_news(now, self._last_loss_ns):
+            action = f"{self._name} is too slow: {lost * FRAME_MS / 1000:.0f} s of leg {self.leg.place} are skipped"
+            self._context.journal(HealthEvent("leg", "OVERLOADED", action, now, session_id=self.leg.room))
+        self._last_loss_ns = now
 
     def segments(self) -> Iterator[Segment]:
         """What has become of the text since the last call: segments that have grown or are complete."""
@@ -165,7 +182,7 @@ class Transcriber:
         self._uplink.seek(max(self._resume_at(), self._uplink.committed))
         self._stream.close()
         self._name, self._stream = self._opened()
-        self._words, self._told_to_ns = SettledWords(), 0
+        self._words, self._told_to_ns, self._lost = SettledWords(), 0, 0
         self._is_in_trouble = self._has_spoken = False
         return segments
 
