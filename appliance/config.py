@@ -1,9 +1,7 @@
 """The configuration: one typed `appliance.toml`. Only this module reads the environment."""
 
 import os
-import re
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -12,16 +10,12 @@ import msgspec
 
 from appliance.cloud_config import CloudEngines, cloud_problems
 from appliance.route_rules import emergency_problems, language_problems, route_problems
+from appliance.setting_rules import name_problems, number_problems, repeated
 from appliance.toml_shape import Level, convert, shape_problems, shown
 
-INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # goes into the names of shared memory and semaphores
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # goes into section names of Asterisk's configuration
-CODECS = ("g722", "alaw", "ulaw", "opus", "slin16", "gsm")
 AUTO = "auto"  # in place of a language: it is found out while they speak
-MAX_LEGS = 512
 STAGES = ("asr", "mt", "tts")
 MOST_ENGINES = 32  # of one stage: so many breakers go into one word of its vital signs
-QUIETEST_DB = -60  # nobody hears less on a telephone
 PLACES = (Path("appliance.toml"), Path("/etc/dragoman/appliance.toml"))
 
 
@@ -275,75 +269,13 @@ def _refuse(name: str, problems: Iterable[str]) -> None:
 
 def rule_problems(config: Config) -> Iterator[str]:
     """What is wrong with a configuration whose types are right."""
-    yield from _name_problems(config)
-    yield from _number_problems(config)
+    yield from name_problems(config)
+    yield from number_problems(config)
     yield from _engine_problems(config.engines)
     yield from cloud_problems(config.cloud)
     yield from emergency_problems(config)
     for place, route in enumerate(config.routes):
         yield from route_problems(route, f"routes[{place}]", config)
-
-
-def _name_problems(config: Config) -> Iterator[str]:
-    if not INSTANCE.fullmatch(config.instance):
-        yield f"instance: {shown(config.instance)} cannot be a name; use up to 63 of a-z, 0-9, - and _"
-    named = [("phones", phone.name) for phone in config.phones] + [("trunks", trunk.name) for trunk in config.trunks]
-    for table, name in named:
-        if not NAME.fullmatch(name):
-            yield f"{table}: {shown(name)} cannot be a name; use letters, digits, _ and -"
-    if not config.ops.host:
-        yield 'ops.host: is empty; write "127.0.0.1", or "0.0.0.0" to be reached from everywhere'
-    for trunk in config.trunks:
-        if trunk.registers and not (trunk.username and trunk.password):
-            yield f"trunks: {shown(trunk.name)} registers without a username and password; add both"
-    for name in _repeated(name for _, name in named):
-        yield f"phones and trunks: {shown(name)} is there more than once; each needs a name of its own"
-    for number in _repeated(route.number for route in config.routes):
-        yield f"routes: number {shown(number)} is there more than once; a number leads to one place"
-    for table, codecs in [("phones", p.codecs) for p in config.phones] + [("trunks", t.codecs) for t in config.trunks]:
-        for codec in codecs:
-            if codec not in CODECS:
-                yield f"{table}: codec {shown(codec)} is not known; there are {', '.join(CODECS)}"
-
-
-def _repeated(names: Iterable[str]) -> list[str]:
-    return [name for name, count in Counter(names).items() if count > 1]
-
-
-def _number_problems(config: Config) -> Iterator[str]:
-    asterisk, media = config.asterisk, config.media
-    ranges: tuple[tuple[str, int, int, int], ...] = (
-        ("max_legs", config.max_legs, 2, MAX_LEGS),
-        ("max_lanes", config.max_lanes, 2, MAX_LEGS * 4),
-        ("asterisk.sip_port", asterisk.sip_port, 1, 65_535),
-        ("asterisk.rtp_first_port", asterisk.rtp_first_port, 1024, 65_535),
-        ("asterisk.rtp_last_port", asterisk.rtp_last_port, 1024, 65_535),
-        ("media.port", media.port, 1024, 65_535),
-        ("media.prefill_frames", media.prefill_frames, 0, 50),
-        ("media.jitter_frames", media.jitter_frames, 0, 50),
-        ("capacity.most_calls", config.capacity.most_calls, 0, MAX_LEGS),
-        ("capacity.retry_s", config.capacity.retry_s, 1, 3600),
-        ("ops.port", config.ops.port, 1, 65_535),
-        ("engines.threads", config.engines.threads, 1, 256),
-        ("engines.endpoint_ms", config.engines.endpoint_ms, 100, 5000),
-        ("engines.most_behind_ms", config.engines.most_behind_ms, 2000, 60_000),
-        ("engines.step_ms", config.engines.step_ms, 200, 5000),
-        *((f"trunks[{place}].port", trunk.port, 1, 65_535) for place, trunk in enumerate(config.trunks)),
-    )
-    for path, value, least, most in ranges:
-        if not least <= value <= most:
-            yield f"{path}: {value} is out of range; write a number from {least} to {most}"
-    for key, level_db in (("under_talk_db", media.under_talk_db), ("announce_db", media.announce_db)):
-        if level_db != "off" and not QUIETEST_DB <= level_db <= 0:
-            yield f'media.{key}: {level_db:g} is out of range; write a number from {QUIETEST_DB} to 0, or "off"'
-    if config.max_lanes < config.max_legs:
-        yield f"max_lanes: {config.max_lanes} is too few for {config.max_legs} legs; write at least {config.max_legs}"
-    if asterisk.rtp_first_port >= asterisk.rtp_last_port:
-        yield "asterisk.rtp_last_port: must be greater than rtp_first_port; each call needs two ports"
-    if asterisk.rtp_first_port <= media.port <= asterisk.rtp_last_port:
-        yield f"media.port: {media.port} is one of Asterisk's own (rtp_first_port … rtp_last_port); take another"
-    if not asterisk.ari_url.startswith(("http://", "https://")):
-        yield f"asterisk.ari_url: {shown(asterisk.ari_url)} is not a web address; write one like http://127.0.0.1:8088"
 
 
 def _engine_problems(engines: EnginesConfig) -> Iterator[str]:
@@ -361,7 +293,7 @@ def _engine_problems(engines: EnginesConfig) -> Iterator[str]:
 def _chain_problems(names: Names, path: str) -> Iterator[str]:
     if not chain(names):
         yield f"{path}: names no engine; write at least one"
-    for name in _repeated(chain(names)):
+    for name in repeated(chain(names)):
         yield f"{path}: {shown(name)} is there more than once; nobody fails over to itself"
 
 

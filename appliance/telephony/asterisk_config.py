@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from appliance.config import CODECS, Config, ConfigError, Phone, Route, Trunk
+from appliance.config import Config, ConfigError, Phone, Route, Trunk
+from appliance.setting_rules import CODECS
 
 TEMPLATES = Path(__file__).parents[2] / "asterisk"
 
