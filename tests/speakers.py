@@ -1,6 +1,7 @@
 """Voices to tell apart: people who were recorded, and what synthesizers say."""
 
 import io
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from appliance.engines.registry import load_synthesizer
 from appliance.media.resample import resample
 from appliance.units import SAMPLE_RATE_HZ
 
-LJSPEECH = Path("/work/shared/data/ljspeech")
+# A folder of WAV files in which one more person speaks, where somebody has one.
+MORE_SPEECH = os.environ.get("DRAGOMAN_TEST_SPEECH", "")
 # Some of Asterisk's prompts, all read by Allison Smith.
 PROMPTS = ("dir-instr", "vm-review", "vm-tempgreeting2", "agent-alreadyon", "demo-enterkeywords", "vm-forwardoptions")
 ENGLISH = (
@@ -32,11 +34,9 @@ PORTUGUESE = (
 def people() -> Iterator[tuple[str, list[Samples]]]:
     """Recordings at 16 kHz of each person there is."""
     yield "Allison", [prompt(name) for name in PROMPTS]
-    if LJSPEECH.is_dir():
-        yield (
-            "Linda",
-            [_at_16_khz(*soundfile.read(path, dtype="float32")) for path in sorted(LJSPEECH.glob("*.wav"))[:4]],
-        )
+    if MORE_SPEECH:
+        paths = sorted(Path(MORE_SPEECH).glob("*.wav"))[:4]
+        yield "somebody else", [_at_16_khz(*soundfile.read(path, dtype="float32")) for path in paths]
 
 
 def synthesizers() -> Iterator[tuple[str, list[Samples]]]:
