@@ -140,6 +140,23 @@ class Synthesizer(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ClonedVoice:
+    """Somebody's own voice, as XTTS v2 takes it: what it computed from recordings of this speaker."""
+
+    speaker_id: str
+    conditioning: Samples  # (latents, width): 32 × 1024 in the published model
+    speaker_embedding: Samples  # (512,)
+
+
+@runtime_checkable
+class CloningSynthesizer(Synthesizer, Protocol):
+    """A synthesizer that can speak in somebody's own voice."""
+
+    def synthesize_as(self, voice: ClonedVoice, text: str, language: str, speed: float = 1.0) -> Iterator[Speech]:
+        """As `synthesize`, in `voice`. Raises EngineError."""
+
+
 class VoiceDetector(Protocol):
     """The probability of speech, window by window.
 
