@@ -54,9 +54,7 @@ class MediaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which engine does what, or which ones, the next when those before it fail; "*" is every other language."""
 
-    recognizers: dict[str, Names] = msgspec.field(
-        default_factory=lambda: {"en": "whisper-tiny-en", "*": "whisper-base"}
-    )
+    recognizers: dict[str, Names] = msgspec.field(default_factory=lambda: {"*": "whisper-base"})
     translator: Names = "bergamot"
     synthesizers: dict[str, Names] = msgspec.field(default_factory=lambda: {"en": "piper", "pt-br": "kokoro"})
     threads: int = 2

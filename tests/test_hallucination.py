@@ -27,11 +27,23 @@ def texts(words: list[Word]) -> str:
         ("we saw it we saw it we left", "we saw it we left"),
         ("produced the block books, produced the block books, produced the block", "produced the block books,"),
         ("and then I want to go I want to go home", "and then I want to go home"),
+        (
+            "the invention of movable letters may justly be the invention of movable letters may justly be considered",
+            "the invention of movable letters may justly be considered",
+        ),
+        ("a b c d e f g h i a b c d e", "a b c d e f g h i"),  # read again, and not to its end
+        ("a b c d e f g h i a b c d", "a b c d e f g h i a b c d"),
         ("", ""),
     ],
 )
 def test_a_phrase_that_goes_round_is_kept_once(text, kept):
     assert texts(without_loops(said(text))) == kept
+
+
+def test_a_phrase_that_was_written_twice_was_said_where_its_words_have_a_length():
+    squeezed = [Word(word, 2, 2) for word in ["c", "d", "e", "f", "g", "h"]]
+    again = said("a b c d e f")
+    assert without_loops([Word("a", 0, 1), Word("b", 1, 2), *squeezed, *again]) == [*again, *squeezed[-2:]]
 
 
 @pytest.mark.parametrize(

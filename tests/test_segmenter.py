@@ -119,3 +119,11 @@ def test_no_word_is_lost_and_no_segment_ever_loses_one(pushes):
         if before.seq_num == after.seq_num:
             assert after.text.startswith(before.text)
             assert after.revision == before.revision + 1
+
+
+def test_a_growing_segment_takes_newer_marks_and_a_complete_one_does_not():
+    segmenter = Segmenter(0, "en")
+    segmenter.push(said("It was late. printing in the"))
+    segmenter.remark(said("It was late; Printing, in the"))
+    segmenter.push(said("only"))
+    assert finals(segmenter.finish()) == ["Printing, in the only"]

@@ -66,3 +66,10 @@ def test_however_an_engine_comes_to_them_all_its_words_are_given_once(words: lis
     steps = [revision(" ".join(words[:cut]), " ".join(words[cut : cut + data.draw(st.integers(0, 4))])) for cut in cuts]
     settled = given_out(*steps, revision(" ".join(words), final=True))
     assert " ".join(filter(None, settled)).split() == words
+
+
+def test_words_that_were_given_out_take_the_marks_of_the_newest_revision() -> None:
+    settled = SettledWords()
+    settled.push(revision("printing in"))
+    settled.push(revision("Printing, in the"))
+    assert [word.text for word in settled.given] == ["Printing,", "in", "the"]

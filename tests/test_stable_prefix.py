@@ -10,7 +10,9 @@ from appliance.speech.stable_prefix import (
     StableTranslation,
     StableWords,
     common_prefix,
+    remarked,
     restated,
+    words_to_hold_back,
 )
 
 WORD_NS = 300_000_000
@@ -140,26 +142,47 @@ def test_whatever_a_recognizer_says_commits_only_append_and_times_only_grow(hypo
     assert times == sorted(times)
 
 
+def test_later_hypotheses_mend_marks_and_capitals_of_committed_words():
+    stable = StableWords()
+    stable.push(said("printing in the only"), 5 * WORD_NS)
+    stable.push(said("printing in the only sense"), 6 * WORD_NS)
+    assert [word.text for word in stable.committed] == ["printing", "in", "the", "only"]
+    added = stable.push(said("Printing, in the only sense, differs"), 7 * WORD_NS)
+    assert [word.text for word in added] == ["sense,"]
+    assert [word.text for word in stable.committed] == ["Printing,", "in", "the", "only", "sense,"]
+
+
+def test_a_word_that_is_another_one_later_stays_and_so_do_those_before_it():
+    words = remarked(said("may justly be considered"), said("May justly, we considered."))
+    assert [word.text for word in words] == ["may", "justly", "be", "considered."]
+
+
 def test_a_translation_is_committed_as_far_as_two_agree():
-    stable = StableTranslation(hold_back_words=1)
-    assert stable.push("O número da minha") == ""
-    assert stable.push("O número da minha conta é") == "O número da minha"
+    stable = StableTranslation()
+    assert stable.push("O número da minha", 1) == ""
+    assert stable.push("O número da minha conta é", 1) == "O número da minha"
     assert stable.prefix == "O número da minha"
     assert stable.finish("O número da minha conta é quatro.") == "conta é quatro."
     assert stable.mended == 0
 
 
 def test_the_last_words_of_a_partial_translation_wait_although_two_agree():
-    stable = StableTranslation(hold_back_words=2)
-    stable.push("a porta azul da")
-    assert stable.push("a porta azul da casa") == "a porta azul"
-    assert stable.push("a porta azul da casa") == ""
+    stable = StableTranslation()
+    stable.push("a porta azul da", 2)
+    assert stable.push("a porta azul da casa", 2) == "a porta azul"
+    assert stable.push("a porta azul da casa", 2) == ""
+    assert stable.push("a porta azul da casa", 1) == "da"
+
+
+@pytest.mark.parametrize(("backlog_ms", "words"), [(0, 4), (99, 4), (100, 5), (320, 7), (400, 8), (9_000, 8)])
+def test_more_words_wait_while_the_listener_has_something_to_hear(backlog_ms, words):
+    assert words_to_hold_back(backlog_ms) == words
 
 
 def test_an_engine_that_begins_anew_is_joined_where_its_words_go_on():
-    stable = StableTranslation(hold_back_words=1)
-    stable.push("O número da minha conta é")
-    stable.push("O número da minha conta é de")
+    stable = StableTranslation()
+    stable.push("O número da minha conta é", 1)
+    stable.push("O número da minha conta é de", 1)
     assert stable.finish("Meu número de conta é de quatro cinco.") == "de quatro cinco."
     assert stable.prefix == "O número da minha conta é de quatro cinco."
     assert stable.mended == 1

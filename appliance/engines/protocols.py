@@ -189,7 +189,8 @@ class Transcript:
     """All that has been recognised of one utterance so far.
 
     A newer `revision` of the same (`context`, `seq_num`) replaces an older one; after `final` there is none.
-    `committed` only grows, and its words are never taken back; those in `tentative`, which follow it, may still change.
+    `committed` only grows, and its words are never taken back, but for marks and capitals; those in `tentative`, which
+    follow it, may still change.
     `seq_num` is the uplink sequence number of the frame that the utterance began in.
     """
 

@@ -6,7 +6,8 @@ import msgspec
 class Segment(msgspec.Struct, frozen=True, tag="segment"):
     """Text of part of what one leg said, as far as it is committed.
 
-    A newer `revision` of the same (`leg`, `seq_num`) only adds words to the older one; after `final` there is none.
+    A newer `revision` of the same (`leg`, `seq_num`) only adds words to the older one, though marks and capitals may
+    change; after `final` there is none.
     `seq_num` is the 20 ms tick of the capture clock at its first sample, or the next free one: it grows, and a restart
     does not repeat it for other speech.
     """

@@ -1,13 +1,17 @@
 """What a recognizer makes up: phrases said again and again, more words than fit, text where nobody speaks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from appliance.engines.protocols import Word
 from appliance.speech.stable_prefix import plain
 from appliance.units import NS_PER_S
 
-LONGEST_PHRASE_WORDS = 12
+LONGEST_PHRASE_WORDS = 30  # about what a window of sound holds
+# Whisper tiny reads a window of five seconds twice now and then, and the second time not to its end.
+LONG_PHRASE_WORDS = 8
+BEGUN_AGAIN_WORDS = 5
 FASTEST_WORDS_PER_S = 6.0  # auctioneers reach five
 # What OpenAI's own decoder uses: silence is probable, and the text is a guess.
 SILENCE_PROBABILITY = 0.6
@@ -68,20 +72,29 @@ def without_loops(words: Sequence[Word]) -> list[Word]:
     here = 0
     while here < len(words):
         size, end = _loop(texts, here)
-        kept += words[here : here + size] if size else words[here : here + 1]
+        kept += _timed(words[here : here + size], words[here + size : end]) if size else words[here : here + 1]
         here = end if size else here + 1
     return kept
 
 
+def _timed(phrase: Sequence[Word], again: Sequence[Word]) -> list[Word]:
+    """A phrase that was written twice, with the times of whichever was heard: the other ones have no length."""
+    pairs = zip_longest(phrase, again[: len(phrase)])
+    heard = [max(first, second or first, key=lambda word: word.end_ns - word.start_ns) for first, second in pairs]
+    return [replace(word, start_ns=time.start_ns, end_ns=time.end_ns) for word, time in zip(phrase, heard, strict=True)]
+
+
 def _loop(texts: Sequence[str], here: int) -> tuple[int, int]:
     """The size of the phrase that loops from `here` on, and where its loop ends; (0, here) where none does."""
-    for size in range(1, min(LONGEST_PHRASE_WORDS, (len(texts) - here) // 2) + 1):
+    for size in range(1, min(LONGEST_PHRASE_WORDS, len(texts) - here - 1) + 1):
         end = here + size
         while end < len(texts) and texts[end] == texts[end - size]:
             end += 1
         if (end - here) // size > _allowed(size):
             whole = end - (end - here) % size
             return size, end if end == len(texts) else whole  # a loop that was cut off ends within its phrase
+        if size >= LONG_PHRASE_WORDS and end == len(texts) and end - here - size >= BEGUN_AGAIN_WORDS:
+            return size, end
     return 0, here
 
 

@@ -7,7 +7,7 @@ from functools import cache
 
 from appliance.engines.protocols import Word
 from appliance.speech.number_words import number_words
-from appliance.speech.stable_prefix import plain
+from appliance.speech.stable_prefix import plain, remarked
 from appliance.units import FRAME_NS, NS_PER_MS
 
 _SENTENCE_END = re.compile(r"[.!?…][\"')»”]*$")
@@ -52,9 +52,9 @@ CLAUSE_BY_CLAUSE = SegmentPolicy(phrase_words=4, opener_words=7, most_words=14, 
 class TextSegment:
     """Part of what one leg said, as far as it is committed.
 
-    A newer `revision` of the same (`stream_id`, `seq_num`) replaces an older one and only ever adds words to it; where
-    `partial` is False there is none after it. `seq_num` is the 20 ms tick of the capture clock at its first sample, or
-    the next free one: it grows, and a restart does not repeat it.
+    A newer `revision` of the same (`stream_id`, `seq_num`) replaces an older one and only ever adds words to it, though
+    marks and capitals may change; where `partial` is False there is none after it. `seq_num` is the 20 ms tick of the
+    capture clock at its first sample, or the next free one: it grows, and a restart does not repeat it.
     """
 
     stream_id: int
@@ -100,6 +100,10 @@ class Segmenter:
         if len(self._words) >= self._told + self.policy.partial_words:
             segments.append(self._segment(partial=True))
         return segments
+
+    def remark(self, said: Sequence[Word]) -> None:
+        """Take the newest marks and capitals of the growing segment's words, with which `said` ends."""
+        self._words = remarked(self._words, said)
 
     def wait(self, now_ns: int) -> list[TextSegment]:
         """Time has passed: end a segment that has waited for too long."""

@@ -1,7 +1,7 @@
 """Words that a stream of transcripts will not take back: what its engine commits, and what two revisions agree on."""
 
 from appliance.engines.protocols import Transcript, Word
-from appliance.speech.stable_prefix import common_prefix, restated
+from appliance.speech.stable_prefix import common_prefix, remarked, restated
 
 
 class SettledWords:
@@ -12,27 +12,29 @@ class SettledWords:
     """
 
     def __init__(self) -> None:
+        self.given: list[Word] = []  # of this utterance, with the marks and capitals of the newest revision
         self._seq_num = -1
-        self._given: list[Word] = []  # of this utterance
         self._unsettled: list[str] = []  # what the last revision said beyond them
 
     def push(self, transcript: Transcript) -> list[Word]:
         """The newest revision; returns the words that are settled now."""
         if transcript.seq_num != self._seq_num:
-            self._seq_num, self._given, self._unsettled = transcript.seq_num, [], []
+            self._seq_num, self.given, self._unsettled = transcript.seq_num, [], []
         said = transcript.committed + transcript.tentative
-        rest = said[self._said_before(said) :]
+        before = self._said_before(said)
+        self.given = remarked(self.given, said[:before])
+        rest = said[before:]
         texts = [word.text for word in rest]
         sure = len(rest) - len(transcript.tentative)
         agreed = min(common_prefix(self._unsettled, texts), len(rest) - 1)
         settled = max(0, sure, agreed)
-        self._given += rest[:settled]
+        self.given += rest[:settled]
         self._unsettled = texts[settled:]
         return list(rest[:settled])
 
     def _said_before(self, said: tuple[Word, ...]) -> int:
         """How many of the first words were given out before; an engine may have thought better of some."""
-        count = len(self._given)
-        if said[:count] == tuple(self._given):
+        count = len(self.given)
+        if said[:count] == tuple(self.given):
             return count
-        return restated([word.text for word in self._given], [word.text for word in said])
+        return restated([word.text for word in self.given], [word.text for word in said])

@@ -33,7 +33,7 @@ class StreamPolicy:
     `languages`: those that a leg may speak whose language is to be found out, the likeliest first.
     """
 
-    step_ms: int | None = 500
+    step_ms: int | None = 400
     languages: tuple[str, ...] = ()
     endpoint: EndpointPolicy = field(default_factory=EndpointPolicy)
     agreement: AgreementPolicy = field(default_factory=AgreementPolicy)
@@ -261,6 +261,8 @@ class LocalStream:
         if saying is None:
             return
         saying.words += words
+        newest = self._stable.committed  # the same words, but for marks and capitals
+        saying.words[len(saying.words) - len(newest) :] = newest
         decided = self.choice.language if self.choice else None
         is_decided_now = not final and decided != self._decided  # somebody waits for that, with or without words
         if not words and not is_decided_now and not (final and saying.words):

@@ -191,6 +191,7 @@ class Transcriber:
         self._segmenter.language = transcript.language
         if self._spoken:
             self._found = self._spoken.hear(transcript) or self._found
+        self._segmenter.remark(self._words.given[: len(self._words.given) - len(words)])
         segments = self._segmenter.push(words)
         self._told_to_ns = words[-1].end_ns if words else self._told_to_ns
         if transcript.final:

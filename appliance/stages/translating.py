@@ -11,19 +11,21 @@ from appliance.engines.registry import EVERY_OTHER
 from appliance.frames.messages import Segment, Translation
 from appliance.frames.roster import Lane, Leg
 from appliance.speech.open_end import closed_part
-from appliance.speech.stable_prefix import StableTranslation
+from appliance.speech.stable_prefix import StableTranslation, words_to_hold_back
 from appliance.stages.asking import NotNow, Questions
 from appliance.stages.own_languages import OwnLanguages, same_language
 from appliance.stages.revisions import is_news
 from appliance.supervision.context import Context
+from appliance.units import FRAME_MS
 
 CONTEXT_SEGMENTS = 3  # so much of what a leg said before helps a translator with pronouns and words of two meanings
 
 
 @dataclass(slots=True)
 class _Growing:
-    """The translation of the newest segment in one lane, as far as it has been told."""
+    """The translation of the newest segment in the lane at `place`, as far as it has been told."""
 
+    place: int
     segment: Segment
     target: str
     stable: StableTranslation = field(default_factory=StableTranslation)
@@ -82,7 +84,9 @@ class Interpretation:
                 yield from self._translated(_given_up(growing.segment), leg, lane, growing)
             growing = None
         if growing is None:
-            growing = self._growing[lane.place] = _Growing(segment, self._languages.target(lane, leg, segment))
+            growing = self._growing[lane.place] = _Growing(
+                lane.place, segment, self._languages.target(lane, leg, segment)
+            )
         yield from self._translated(segment, leg, lane, growing)
 
     def _translated(self, segment: Segment, leg: Leg, lane: Lane, growing: _Growing) -> Iterator[Translation]:
@@ -121,10 +125,14 @@ class Interpretation:
             elif not segment.final:
                 return ""
         if not segment.final:
-            return growing.stable.push(growing.answer)
+            return growing.stable.push(growing.answer, words_to_hold_back(self._backlog_ms(growing.place)))
         text = growing.stable.finish(growing.answer)
         self._context.vitals.add("mended", bool(growing.stable.mended))
         return text
+
+    def _backlog_ms(self, lane: int) -> float:
+        """The speech in a lane that is still to be heard."""
+        return self._context.memory.ring_state("downlink", lane).depth * FRAME_MS
 
     def _remember(self, segment: Segment) -> None:
         """Keep what was said, as the context of what comes next."""
@@ -135,7 +143,9 @@ class Interpretation:
     def _recall(self, translation: Translation) -> None:
         growing = self._growing.get(translation.lane)
         if growing is None or growing.segment.seq_num != translation.seq_num:
-            growing = self._growing[translation.lane] = _Growing(translation.source, translation.target_language)
+            growing = self._growing[translation.lane] = _Growing(
+                translation.lane, translation.source, translation.target_language
+            )
         growing.segment = translation.source
         growing.stable.committed += translation.text.split()
 
