@@ -12,8 +12,10 @@ setup: ## everything a fresh Debian 12 needs: packages, environment, models, Ast
 demo: setup ## a real call between two softphones, interpreted both ways; results in demo-out/
 	@$(RUN)/dragoman demo
 
+# Real calls take their time and little of the processor: the other tests run beside them, and yield.
 test: setup lint ## every test, the real calls included
-	@$(RUN)/pytest
+	@others=$$(mktemp); nice $(RUN)/pytest -m "not call" >$$others 2>&1 & rest=$$!; \
+	$(RUN)/pytest -m call; calls=$$?; wait $$rest; rest=$$?; cat $$others; rm -f $$others; exit $$((calls ? calls : rest))
 
 lint: setup ## style, types and the rules of the house
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --quiet --check . && $(RUN)/mypy --no-error-summary && $(RUN)/lint-imports
