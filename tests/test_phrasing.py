@@ -41,10 +41,13 @@ def test_a_growing_segment_waits_for_more_words_only_while_something_is_heard(te
     assert spoken(text, backlog_ms=backlog_ms) == clause
 
 
-@pytest.mark.parametrize(("text", "spoken_then"), [("portanto", "portanto"), ("a da", "a"), ("é agora", "é agora")])
-def test_a_fragment_waits_for_company_but_not_long(text, spoken_then):
-    assert spoken(text) == ""
-    assert spoken(text, waited_ms=500) == spoken_then
+@pytest.mark.parametrize(
+    ("text", "waited_ms", "spoken_then"),
+    [("portanto", 400, "portanto"), ("a da", 1_200, "a"), ("é agora", 400, "é agora")],
+)
+def test_a_fragment_waits_for_company_but_not_long(text, waited_ms, spoken_then):
+    assert spoken(text, waited_ms=waited_ms - 1) == ""
+    assert spoken(text, waited_ms=waited_ms) == spoken_then
     assert spoken(text, closed=True) == text
 
 

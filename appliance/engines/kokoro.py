@@ -16,7 +16,7 @@ from appliance.engines.protocols import ClauseSizes, EngineError, Samples, Speec
 RATE_HZ = 24_000
 # The voices in the file were made for Japanese; of them this one is understood best when it speaks Portuguese.
 VOICE = "jm_kumo"
-ORDINARY_SPEED = 1.2  # for Kokoro; at 1.0 this voice reads Portuguese slowly
+ORDINARY_SPEED = 1.25  # for Kokoro; at 1.0 this voice reads Portuguese slowly
 GAIN = 0.6  # as loud as Piper's voice: -23 dB below full scale while it speaks
 MOST_TOKENS = 510
 PAD = 0

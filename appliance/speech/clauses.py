@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 SENTENCE_PAUSE_MS = 260
 COMMA_PAUSE_MS = 120
-BREATH_MS = 30  # between two clauses of one sense group
+BREATH_MS = 0  # between two clauses of one sense group: what is left of the silence around a voice's clause will do
 
 # Words that open a new sense group: a cut before one sounds like a speaker taking a breath.
 _OPENERS = {

@@ -17,6 +17,8 @@ class PhrasingPolicy:
     # Less than this waits for company, so long, although the lane is silent: heard alone, "to the" or "é" is no speech.
     fragment_chars: int = 12
     company_ms: int = 400
+    # A lone "da" or "the" waits longer: so many voices for so little cost more time than they save.
+    lone_company_ms: int = 1_200
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,14 @@ def words_to_speak(waiting: Waiting, voice: Voice, policy: PhrasingPolicy = Phra
         return 0
     while count > 1 and leans_on_next(words[count - 1], voice.language):
         count -= 1
-    return 0 if _is_fragment(words[:count], policy) and waiting.waited_ms < policy.company_ms else count
+    return 0 if waiting.waited_ms < _company_ms(words[:count], voice.language, policy) else count
 
 
-def _is_fragment(words: Sequence[str], policy: PhrasingPolicy) -> bool:
-    return len(" ".join(words)) < policy.fragment_chars and not ends_phrase(words[-1])
+def _company_ms(words: Sequence[str], language: str, policy: PhrasingPolicy) -> int:
+    """How long so few words wait for more."""
+    if ends_phrase(words[-1]) or len(" ".join(words)) >= policy.fragment_chars:
+        return 0
+    return policy.lone_company_ms if leans_on_next(words[-1], language) else policy.company_ms
 
 
 def _can_wait(waiting: Waiting, voice: Voice, policy: PhrasingPolicy) -> bool:

@@ -15,11 +15,11 @@ MARKS = ".,;:!?…\"'()[]«»“”\u2018’¿¡-–—"
 
 
 # The last words of a growing translation turn over when more of the source is known (an adjective waits for its noun).
-# On the LJ stream, four held back instead of two are 1 to 2 chrF better, eight 2 more; each costs its time, unless the
+# On the LJ stream, four held back instead of two are 1 to 2 chrF better, seven 1.5 more; each costs time, unless the
 # listener has something to hear meanwhile.
 FEWEST_HELD_WORDS = 4
-MOST_HELD_WORDS = 8
-BACKLOG_MS_PER_WORD = 100
+MOST_HELD_WORDS = 7
+BACKLOG_MS_PER_WORD = 150
 
 
 @dataclass(frozen=True, slots=True)
