@@ -46,6 +46,14 @@ def note(row: Row, outcome: Outcome) -> None:
     assert not misses(row.fault, outcome)
 
 
+# What waits for an engine: its patience, and some for a busy machine. A hanging recognizer of ours is killed by the
+# watchdog, after busy_s of asr.
+_ENGINE_S = {
+    (stage, fails): 25.0 if (stage, fails) == ("asr", "hangs") else 5.0
+    for stage in ("asr", "mt", "tts")
+    for fails in ("hangs", "raises", "babbles", "devours")
+}
+
 _FAULTS: tuple[tuple[Where, str, str, Bounds, bool, bool], ...] = (
     # where, name, made by, bounds, short, turn
     ("call", "rtp killed", "kill -9", _death(MEDIA_MS), True, False),
@@ -67,6 +75,32 @@ _FAULTS: tuple[tuple[Where, str, str, Bounds, bool, bool], ...] = (
     ("call", "clock - 1 h", "LD_PRELOAD", Bounds(gap_ms=100.0), True, True),
     ("call", "foreign packets", "10,000/s of RTP", Bounds(gap_ms=100.0), True, False),
     ("call", "Asterisk killed", "kill -9", Bounds(back_s=15.0, calls_lost=1), True, True),
+    *(
+        ("wire", name, how, Bounds(back_s=1.0, gap_ms=gap_ms), True, False)
+        for name, how, gap_ms in (
+            ("loss of 20 %", "RTP left out", 250.0),
+            ("reordering", "RTP swapped", 100.0),
+            ("another SSRC", "RTP rewritten", 100.0),
+            ("sequence wrap", "RTP renumbered", 0.0),
+            ("timestamp jump", "RTP rewritten", 0.0),
+            ("foreign flood", "10,000/s of RTP", 100.0),
+            ("fuzz", "broken RTP", None),
+        )
+    ),
+    ("place", "/dev/shm full at start", "a tmpfs of 1 MB", Bounds(), True, False),
+    ("place", "disk full", "a tmpfs of 64 kB", Bounds(back_s=10.0), True, False),
+    *(
+        (
+            "engine",
+            f"{stage} engine {fails}",
+            "toy",
+            Bounds(back_s=_ENGINE_S[stage, fails]),
+            (stage, fails) != ("asr", "hangs"),
+            False,
+        )
+        for stage in ("asr", "mt", "tts")
+        for fails in ("hangs", "raises", "babbles", "devours")
+    ),
 )
 TABLE = tuple(
     Row(where, Fault(number, name, how, bounds), short, turn)
