@@ -5,7 +5,7 @@ from typing import Literal
 
 from appliance.drill.table import Bounds, Fault, Outcome, misses
 
-Where = Literal["call", "wire", "engine", "place"]
+Where = Literal["call", "wire", "engine", "place", "provider", "fleet"]
 HANG_MS = 1_000.0  # a process that stands still is seen so soon …
 SLOW_HANG_MS = 2_500.0  # … or, with a heartbeat_s of 2 in the process table, so late
 BACK_S = 40.0  # generous: models are read again, and the machine may be busy
@@ -54,6 +54,8 @@ _ENGINE_S = {
     for fails in ("hangs", "raises", "babbles", "devours")
 }
 
+_SPARE_MS = 12_000.0  # four tries of one sentence, with pauses between them, and some for a busy machine
+
 _FAULTS: tuple[tuple[Where, str, str, Bounds, bool, bool], ...] = (
     # where, name, made by, bounds, short, turn
     ("call", "rtp killed", "kill -9", _death(MEDIA_MS), True, False),
@@ -89,6 +91,26 @@ _FAULTS: tuple[tuple[Where, str, str, Bounds, bool, bool], ...] = (
     ),
     ("place", "/dev/shm full at start", "a tmpfs of 1 MB", Bounds(), True, False),
     ("place", "disk full", "a tmpfs of 64 kB", Bounds(back_s=10.0), True, False),
+    ("fleet", "36 random deaths", "kill -9 every 5 s", Bounds(back_s=90.0), False, True),
+    ("fleet", "six crashes", "kill -9 of mt", Bounds(back_s=120.0), False, True),
+    *(
+        (
+            "provider",
+            f"{stage} provider: {name}",
+            how,
+            Bounds(seen_ms=_SPARE_MS, back_s=20.0),
+            name in ("429", "half-open"),
+            False,
+        )
+        for stage in ("asr", "mt")
+        for name, how in (
+            ("500", "HTTP status"),
+            ("429", "HTTP status"),
+            ("30 s hang", "no answer"),
+            ("slow drip", "an answer in bits"),
+            ("half-open", "packets swallowed"),
+        )
+    ),
     *(
         (
             "engine",

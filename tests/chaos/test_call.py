@@ -13,6 +13,7 @@ from appliance import clock
 from appliance.config import Config
 from appliance.demo.say import Turn
 from appliance.demo.script import spoken
+from appliance.drill import live
 from appliance.drill.table import Outcome
 from appliance.drill.watch import Watch
 from appliance.engines.registry import load_synthesizer
@@ -69,14 +70,10 @@ def stopped(process: str) -> Callable[[Scene], Outcome]:
 
 
 def stand_still(scene: Scene, process: str) -> None:
-    """Stop it outside its engine calls, which have deadlines of their own."""
     memory = Memory.attach(scene.box.config.instance)
     vitals = Vitals(memory.vitals(process))
-    os.kill(vitals.pid, signal.SIGSTOP)
-    while vitals.busy_until_ns:
-        os.kill(vitals.pid, signal.SIGCONT)
-        clock.sleep_s(0.01)
-        os.kill(vitals.pid, signal.SIGSTOP)
+    live.stand_still(vitals.pid, vitals)
+    del vitals
     memory.close()
 
 

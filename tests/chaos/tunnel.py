@@ -17,6 +17,7 @@ class Tunnel:
         self._target = target
         self._listener: socket.socket | None = None
         self._ends: list[socket.socket] = []
+        self.is_silent = False  # the connections are there, and nothing comes through: half-open
 
     def mend(self) -> None:
         """Let programs in, from now on."""
@@ -54,13 +55,13 @@ class Tunnel:
                 continue
             self._ends += [near, far]
             for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=_pass_on, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
 
-
-def _pass_on(source: socket.socket, sink: socket.socket) -> None:
-    with source:
-        with suppress(OSError):
-            while piece := source.recv(PIECE_BYTES):
-                sink.sendall(piece)
-        with suppress(OSError):
-            sink.shutdown(socket.SHUT_RDWR)
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with source:
+            with suppress(OSError):
+                while piece := source.recv(PIECE_BYTES):
+                    if not self.is_silent:
+                        sink.sendall(piece)
+            with suppress(OSError):
+                sink.shutdown(socket.SHUT_RDWR)

@@ -9,6 +9,7 @@ from toys import engines
 def main(ctx: Context) -> None:
     """Recognise, or fail to."""
     engines.plug_in(registry.RECOGNIZERS, "recognizer")
+    registry.STREAMING_RECOGNIZERS["spare-stream"] = "toys.engines:streaming_spare"
     if ctx.vitals.exits:
         engines.Recognizer.working = "hangs"
     asr.main(ctx)

@@ -13,7 +13,16 @@ import numpy as np
 
 from appliance.config import Config
 from appliance.engines.languages import all_pairs
-from appliance.engines.protocols import ClauseSizes, Hypothesis, Samples, Speech, Window, Word
+from appliance.engines.protocols import (
+    ClauseSizes,
+    Hypothesis,
+    Samples,
+    Speech,
+    StreamContext,
+    Transcript,
+    Window,
+    Word,
+)
 
 LANGUAGES = {"hangs": "pt-br", "raises": "es", "babbles": "fr", "devours": "de"}
 SPARE = "spare"
@@ -21,6 +30,7 @@ ENGINES = (*LANGUAGES, SPARE)
 ROOM_BYTES = 300 << 20  # that a devouring engine is left with, as in a container
 MOUTHFUL_BYTES = 16 << 20
 RATE_HZ = 16_000
+PAUSE_FRAMES = 20
 
 
 def plug_in(table: dict[str, str], kind: str) -> None:
@@ -88,6 +98,54 @@ class Recognizer:
         return dict.fromkeys(self.languages, 1.0)
 
 
+class StreamingRecognizer:
+    """One for every leg that hears its own name in each stretch of sound that a pause has ended."""
+
+    languages = frozenset({"en"})
+
+    def warm(self) -> None: ...
+
+    def open(self, context: StreamContext, language: str) -> "Stream":
+        return Stream(context, language)
+
+    def advance(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Stream:
+    """One leg of it."""
+
+    dropped_frames = 0
+
+    def __init__(self, context: StreamContext, language: str) -> None:
+        self.context = context
+        self.needed_from = 0
+        self._language = language
+        self._loud: list[tuple[int, int]] = []  # sequence number and capture time of each frame of the stretch
+        self._silent = 0
+        self._heard: list[Transcript] = []
+
+    def feed(self, pcm: bytes, capture_ns: int, seq_num: int) -> None:
+        self._silent = 0 if any(pcm) else self._silent + 1
+        if any(pcm):
+            self._loud.append((seq_num, capture_ns))
+        elif self._loud and self._silent >= PAUSE_FRAMES:
+            (first, start_ns), (_, end_ns) = self._loud[0], self._loud[-1]
+            word = Word(f"by {SPARE}", start_ns, end_ns)
+            self._heard.append(Transcript(self.context, first, 0, True, self._language, (word,)))
+            self._loud.clear()
+        self.needed_from = self._loud[0][0] if self._loud else seq_num + 1
+
+    def end_utterance(self) -> None: ...
+
+    def take(self) -> list[Transcript]:
+        heard, self._heard = self._heard, []
+        return heard
+
+    def close(self) -> None: ...
+
+
 class Synthesizer:
     """A tone for each text, and it is the louder for the spare one."""
 
@@ -109,6 +167,8 @@ class Synthesizer:
 def __getattr__(name: str) -> Any:
     """`translator_hangs` and so on: what the registry calls with the configuration."""
     kind, _, engine = name.partition("_")
+    if name == "streaming_spare":
+        return lambda _: StreamingRecognizer()
     kinds = {"translator": Translator, "recognizer": Recognizer, "synthesizer": Synthesizer}
     if kind not in kinds or engine not in ENGINES:
         raise AttributeError(name)
