@@ -14,7 +14,7 @@ FAULT = Fault(3, "mt killed", "kill -9", Bounds(seen_ms=1000, back_s=40, gap_ms=
         (Outcome(), []),
         (Outcome(seen_ms=1001), ["seen after 1001 ms, not 1000"]),
         (Outcome(back_s=41, gap_ms=260), ["back after 41.0 s, not 40", "a gap of 260 ms, not 250"]),
-        (Outcome(calls_lost=1), ["1 calls lost, not 0"]),
+        (Outcome(calls_lost=1), ["calls lost: 1, not 0"]),
         (Outcome(leaked=("1 bridge", "2 port 5060")), ["left behind: 1 bridge, 2 port 5060"]),
         (Outcome(never_back=True), ["it never came back"]),
     ],
@@ -31,7 +31,7 @@ def test_the_table_has_a_row_for_each_fault() -> None:
     heading, good, bad = lines([(FAULT, Outcome(9.7, 0.52, 0.0)), (FAULT, Outcome(calls_lost=2))])
     assert words(heading) == "fault made by seen after back after gap in audio calls lost leaked"
     assert words(good) == "3 mt killed kill -9 10 ms 0.5 s 0 ms 0 0 holds"
-    assert words(bad) == "3 mt killed kill -9 - - - 2 0 2 calls lost, not 0"
+    assert words(bad) == "3 mt killed kill -9 - - - 2 0 calls lost: 2, not 0"
 
 
 def words(line: str) -> str:

@@ -35,7 +35,8 @@ def chaos(
     memory.close()
     faults = live.faults()
     if not yes:
-        text = f'Break dragoman "{settings.instance}" {len(faults)} times, with {calls} calls up?'
+        up = "1 call" if calls == 1 else f"{calls} calls"
+        text = f'Break dragoman "{settings.instance}" {len(faults)} times, with {up} up?'
         typer.confirm(text, abort=True, err=True)
     rows = []
     for fault, outcome in live.run(settings.instance, faults, lambda gone: _lost(settings, gone)):

@@ -50,7 +50,7 @@ def misses(fault: Fault, outcome: Outcome) -> list[str]:
         if value is not None and bound is not None and value > bound
     ]
     if outcome.calls_lost > fault.bounds.calls_lost:
-        found.append(f"{outcome.calls_lost} calls lost, not {fault.bounds.calls_lost}")
+        found.append(f"calls lost: {outcome.calls_lost}, not {fault.bounds.calls_lost}")
     if outcome.leaked:
         found.append(f"left behind: {', '.join(outcome.leaked)}")
     if outcome.never_back:

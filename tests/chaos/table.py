@@ -73,6 +73,7 @@ _FAULTS: tuple[tuple[Where, str, str, Bounds, bool, bool], ...] = (
     ("call", "ARI cut for 1 s", "TCP closed", Bounds(seen_ms=HANG_MS, back_s=3.0, gap_ms=100.0), True, False),
     ("call", "ARI cut for 10 s", "TCP closed", Bounds(seen_ms=HANG_MS, back_s=13.0, gap_ms=100.0), True, False),
     ("call", "ARI cut for 60 s", "TCP closed", Bounds(seen_ms=HANG_MS, back_s=63.0, gap_ms=100.0), False, True),
+    ("call", "ARI half-open", "packets swallowed", Bounds(seen_ms=10_000.0, back_s=20.0, gap_ms=100.0), False, True),
     ("call", "clock + 1 h", "LD_PRELOAD", Bounds(gap_ms=100.0), True, False),
     ("call", "clock - 1 h", "LD_PRELOAD", Bounds(gap_ms=100.0), True, True),
     ("call", "foreign packets", "10,000/s of RTP", Bounds(gap_ms=100.0), True, False),

@@ -103,6 +103,20 @@ def ari_cut(for_s: float) -> Callable[[Scene], Outcome]:
     return cut
 
 
+def ari_half_open(scene: Scene) -> Outcome:
+    """Asterisk seems to be there, and says nothing: the heartbeat of the stream of events finds out."""
+    before = len(scene.box.entries())
+    with scene.humming() as hearing:
+        since_ns = clock.now_ns()
+        scene.ari.is_silent = True
+        seen_ns = scene.wait_for_event("ari", "LOST", before)
+        scene.ari.is_silent = False
+        scene.ari.cut()
+        scene.ari.mend()
+        back_ns = scene.wait_for_event("ari", "UP", before)
+        return Outcome((seen_ns - since_ns) / NS_PER_MS, (back_ns - since_ns) / NS_PER_S, hearing.gap_ms)
+
+
 def clock_set(offset_s: int) -> Callable[[Scene], Outcome]:
     """Nobody notices: everything that has a deadline counts by another clock."""
 
@@ -163,6 +177,7 @@ MAKE: dict[str, Callable[[Scene], Outcome]] = {
     **{f"{process} hangs": stopped(process) for process in ("rtp", "asr", "mt", "tts", "calls")},
     "watchdog killed": watchdog_killed,
     **{f"ARI cut for {seconds} s": ari_cut(seconds) for seconds in (1, 10, 60)},
+    "ARI half-open": ari_half_open,
     "clock + 1 h": clock_set(HOUR_S),
     "clock - 1 h": clock_set(-HOUR_S),
     "foreign packets": foreign_packets,
