@@ -1,6 +1,6 @@
 # make lists what there is; make demo and make test set everything up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench chaos soak clean
 RUN := .venv/bin
 
 help: ## this list
@@ -19,6 +19,12 @@ test: setup lint ## every test, the real calls included
 
 lint: setup ## style, types and the rules of the house
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --quiet --check . && $(RUN)/mypy --no-error-summary && $(RUN)/lint-imports
+
+chaos: setup ## everything that can be broken, with four calls up; a quarter of an hour
+	@$(RUN)/pytest tests/chaos --long
+
+soak: setup ## eight calls that come and go, SOAK_MINUTES=30: does anything grow?
+	@$(RUN)/dragoman bench soak --minutes $(or $(SOAK_MINUTES),30)
 
 bench: setup ## what this machine can carry
 	@$(RUN)/dragoman bench ring && $(RUN)/dragoman bench rtp && $(RUN)/dragoman bench store

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.commands import bench, config, demo, doctor, events, languages, status, up, voices
+from appliance.commands import bench, chaos, config, demo, doctor, events, languages, status, up, voices
 from appliance.config import ConfigError
 from appliance.plain_errors import is_plain
 
@@ -29,6 +29,7 @@ app.command()(status.status)
 app.command()(events.events)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
+app.command()(chaos.chaos)
 app.command()(languages.languages)
 app.add_typer(config.app, name="config")
 app.add_typer(bench.app, name="bench")

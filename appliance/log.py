@@ -49,6 +49,8 @@ class JsonLines:
         self.lost = 0
         self._descriptor = descriptor
         self._waiting: deque[bytes] = deque()
+        self._is_begun = False  # the first of them has been written in part …
+        self._is_torn = False  # … or one was that had to be given up: what follows needs a line of its own
         self._writable = select.poll()
         self._writable.register(descriptor, select.POLLOUT)
 
@@ -57,19 +59,25 @@ class JsonLines:
         fields = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **msgspec.to_builtins(entry)}
         if len(self._waiting) >= self.MAX_WAITING:
             self._waiting.popleft()
-            self.lost += 1
+            self._give_up()
         self._waiting.append(msgspec.json.encode(fields) + b"\n")
         self.flush()
 
     def flush(self) -> None:
         """Write what is waiting, until the descriptor would block."""
         while self._waiting and self._writable.poll(0):
-            line = self._waiting.popleft()
+            line = b"\n" * self._is_torn + self._waiting.popleft()
             # poll(2) promises room for PIPE_BUF bytes only; more in one write could block.
             try:
                 written = write(self._descriptor, line[:PIPE_BUF])
             except OSError:  # the reader has gone, or the disk is full
-                self.lost += 1
+                self._give_up()
                 continue
-            if written < len(line):
+            self._is_begun, self._is_torn = written < len(line), False
+            if self._is_begun:
                 self._waiting.appendleft(line[written:])
+
+    def _give_up(self) -> None:
+        self.lost += 1
+        self._is_torn |= self._is_begun
+        self._is_begun = False

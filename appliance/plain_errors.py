@@ -8,6 +8,7 @@ PLAIN_ERRORS = frozenset(
         "appliance.demo.box.BoxError",
         "appliance.demo.say.SayError",
         "appliance.demo.softphone.SoftphoneError",
+        "appliance.drill.live.DrillRefused",
         "appliance.engines.protocols.EngineError",
         "appliance.frames.memory.MemoryRefused",
         "appliance.ops.errors.OpsError",

@@ -50,11 +50,7 @@ class Box:
 
     def start(self) -> "Box":
         """Write the table and run `dragoman up`."""
-        rows = "\n".join(
-            ROW.format(name=name, module=f"toys.{toy}", fields=self.process_fields | {"needed": name != "ops"})
-            for name, toy in self.toys.items()
-        )
-        (self._folder / "toy_table.py").write_text(TABLE.format(rows=rows))
+        (self._folder / "toy_table.py").write_text(self.table())
         with self.errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 self.command("up", "--log", str(self.log), "--table", "toy_table"),
@@ -62,6 +58,14 @@ class Box:
                 env=self.environment(),
             )
         return self
+
+    def table(self) -> str:
+        """The module that has the process table."""
+        rows = "\n".join(
+            ROW.format(name=name, module=f"toys.{toy}", fields=self.process_fields | {"needed": name != "ops"})
+            for name, toy in self.toys.items()
+        )
+        return TABLE.format(rows=rows)
 
     def command(self, *words: str) -> list[str]:
         """`dragoman WORDS` with this box's configuration."""

@@ -1,10 +1,12 @@
 """The log: one JSON object a line, and nobody ever waits for it."""
 
+import errno
 import json
 import os
 
 import pytest
 
+from appliance import log as log_module
 from appliance.frames.messages import HealthEvent, LogLine
 from appliance.log import JsonLines, Log
 
@@ -88,3 +90,29 @@ def test_levels():
         ("asr", "warning", "b"),
         ("asr", "error", "c"),
     ]
+
+
+def test_a_line_that_the_end_of_the_disk_has_torn_spoils_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    room, written = 60, b""
+
+    def small_disk(_descriptor: int, data: bytes) -> int:
+        nonlocal room, written
+        if not room:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        taken, room = data[:room], max(0, room - len(data))
+        written += taken
+        return len(taken)
+
+    monkeypatch.setattr(log_module, "write", small_disk)
+    reading, writing = os.pipe()  # always ready to be written to
+    lines = JsonLines(writing)
+    for number in range(3):
+        lines.write(LogLine(process="mt", level="info", text=f"{number}", ts_ns=number))
+    room = 10_000
+    lines.write(LogLine(process="mt", level="info", text="there is room again", ts_ns=3))
+    os.close(reading)
+    os.close(writing)
+    torn, whole = written.splitlines()
+    assert len(torn) == 60
+    assert json.loads(whole)["text"] == "there is room again"
+    assert lines.lost == 3

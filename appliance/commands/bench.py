@@ -104,6 +104,25 @@ def enrol(
 
 
 @app.command()
+def soak(
+    minutes: Annotated[float, typer.Option(min=1, help="For so long.")] = 30.0,
+    calls: Annotated[int, typer.Option(min=1, max=32, help="So many at once.")] = 8,
+    json: JsonOption = False,
+) -> None:
+    """Let real calls come and go for a long time, and see whether memory or lag grow.
+
+    Starts a private Asterisk, an appliance and two softphones for each call; nothing leaves the machine.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from appliance.bench import soak as bench  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="dragoman-") as work, Console(stderr=True).status("") as line:
+        report = bench.run(Config(), Path(work), minutes, calls, line.update)
+    _finish(report, json)
+
+
+@app.command()
 def capacity(
     write: Annotated[bool, typer.Option("--write", help="Write the line into the configuration.")] = False,
     config: ConfigOption = None,

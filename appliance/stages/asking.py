@@ -16,6 +16,7 @@ from appliance.recovery.breaker import PATIENCE_MS, State, backoff_ms
 from appliance.speech.glossary import Glossary
 from appliance.speech.number_guard import Guarded, translate_guarded
 from appliance.stages.engine_chain import EngineChain, is_worth_a_retry
+from appliance.stages.mishaps import text_of
 from appliance.stages.patience import Patience
 from appliance.supervision.context import Context
 from appliance.units import NS_PER_MS
@@ -124,7 +125,8 @@ class Questions:
             prefix = request.target_prefix if text == request.text else ""
 
             def work() -> Iterator[str]:
-                yield translate(translator, replace(request, text=text, target_prefix=prefix))
+                answer = translate(translator, replace(request, text=text, target_prefix=prefix))
+                yield text_of(name, answer, text)
 
             with self._context.busy():
                 return "".join(self._patience[name].pieces(work, limit_s))

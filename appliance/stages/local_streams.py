@@ -8,7 +8,6 @@ from appliance.config import EnginesConfig
 from appliance.engines.protocols import (
     AUTO,
     BatchRecognizer,
-    EngineError,
     EngineRefused,
     Hypothesis,
     StreamContext,
@@ -19,7 +18,9 @@ from appliance.speech.decode_pace import DecodePace
 from appliance.speech.endpointing import EndpointPolicy
 from appliance.speech.language_choice import LanguageChoice
 from appliance.stages.local_stream import Decode, LocalStream, StreamPolicy, Urgency
+from appliance.stages.mishaps import as_engine_error, hypotheses_of
 
+OURS = "a recognizer of this box"  # which one, the chain says
 STUCK_S = 3.0  # a batch that takes longer is waited for, where the watchdog sees it
 NEVER_MS = 3_600_000
 LONGEST_PAUSE_MS = 250  # a shorter one decides nothing; after a longer one, the answer would come after the endpoint
@@ -106,7 +107,7 @@ class LocalStreams:
         began_s = perf_counter()
         decodes = [self._in_its_language(decode, stream.choice) for stream, decode in batch]
         known = [decode.window for decode in decodes if decode.window.language != AUTO]
-        hypotheses = iter(self._recognizer.decode(known) if known else [])
+        hypotheses = iter(hypotheses_of(OURS, self._recognizer.decode(known), len(known)) if known else [])
         nothing = Hypothesis((), 0.0, 0.0)
         answers = [nothing if decode.window.language == AUTO else next(hypotheses) for decode in decodes]
         return decodes, answers, 1000 * (perf_counter() - began_s)
@@ -129,9 +130,10 @@ class LocalStreams:
         answer, self._answer = self._answer, None
         try:
             decodes, hypotheses, decode_ms = answer.result()
-        except EngineError as error:
+        except Exception as error:
+            failure = as_engine_error(OURS, error)
             for stream, decode in self._batch:
-                stream.fail(decode, error)
+                stream.fail(decode, failure)
             return
         self._pace.spent(decode_ms)
         for (stream, _), decode, hypothesis in zip(self._batch, decodes, hypotheses, strict=True):

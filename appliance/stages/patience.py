@@ -6,6 +6,7 @@ from threading import Thread
 from typing import Generic, TypeVar
 
 from appliance.engines.protocols import EngineUnavailable
+from appliance.stages.mishaps import as_engine_error
 
 Piece = TypeVar("Piece")
 
@@ -22,7 +23,7 @@ class Call(Generic[Piece]):
 
     def __init__(self, work: Callable[[], Iterator[Piece]], name: str, wake: Callable[[], None] = lambda: None) -> None:
         self._pieces: SimpleQueue[Piece | _End] = SimpleQueue()
-        self._thread = Thread(target=_run, args=(work, self._pieces, wake), name=name, daemon=True)
+        self._thread = Thread(target=_run, args=(work, name, self._pieces, wake), name=name, daemon=True)
         self._thread.start()
 
     @property
@@ -39,7 +40,7 @@ class Call(Generic[Piece]):
         return self._pieces.get(timeout=limit_s)
 
     def news(self) -> tuple[list[Piece], bool]:
-        """The pieces since the last call, and whether there are no more. Raises what `work` raised."""
+        """The pieces since the last call, and whether there are no more. Raises EngineError where `work` failed."""
         pieces: list[Piece] = []
         while not self._pieces.empty():
             piece = self._pieces.get()
@@ -64,14 +65,17 @@ class Patience(Generic[Piece]):
     def pieces(self, work: Callable[[], Iterator[Piece]], limit_s: float | None) -> Iterator[Piece]:
         """What `work` yields, as it comes; None: wait for as long as it takes.
 
-        Raises what it raises, and EngineUnavailable after `limit_s` without a piece.
+        Raises EngineError where that goes wrong, and EngineUnavailable after `limit_s` without a piece.
         """
         if self._call:
             self._call.join(None if limit_s is None else 0)
             if self._call.goes_on:
                 raise EngineUnavailable(f"{self._name} still has a request that nobody waits for any more")
         if limit_s is None:
-            yield from work()
+            try:
+                yield from work()
+            except Exception as error:
+                raise as_engine_error(self._name, error) from error
             return
         self._call = Call(work, self._name)
         while True:
@@ -87,10 +91,14 @@ class Patience(Generic[Piece]):
             yield piece
 
 
-def _run(work: Callable[[], Iterator[Piece]], pieces: "SimpleQueue[Piece | _End]", wake: Callable[[], None]) -> None:
+def _run(
+    work: Callable[[], Iterator[Piece]], name: str, pieces: "SimpleQueue[Piece | _End]", wake: Callable[[], None]
+) -> None:
     try:
         for piece in work():
             pieces.put(piece)
+    except Exception as error:
+        pieces.put(_End(as_engine_error(name, error)))
     except BaseException as error:  # it belongs to whoever waits
         pieces.put(_End(error))
     else:

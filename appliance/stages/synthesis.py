@@ -15,6 +15,7 @@ from appliance.speech.phrasing import Voice
 from appliance.speech.trimming import silence, trimmed
 from appliance.stages.engine_chain import EngineChain
 from appliance.stages.lane_speech import Clause
+from appliance.stages.mishaps import sound_of
 from appliance.stages.patience import Call
 from appliance.supervision.context import Context
 from appliance.units import NS_PER_MS, SAMPLE_RATE_HZ
@@ -102,7 +103,8 @@ class Synthesis:
             return
         job.pieces, job.began_ns = [], now_ns()
         job.heard_ns = job.began_ns
-        job.call = Call(lambda: engine.synthesize(clause.text, clause.translation.target_language), name, self._wake)
+        language = clause.translation.target_language
+        job.call = Call(lambda: sound_of(name, engine.synthesize(clause.text, language)), name, self._wake)
 
     def _is_over(self, job: _Job) -> bool:
         """Whether the engine has finished. One that failed, or takes too long although another could speak, is left."""

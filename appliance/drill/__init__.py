@@ -1,0 +1,1 @@
+"""Fire drills: faults that are made on purpose, what each may cost, and what it did cost."""

@@ -1,0 +1,131 @@
+"""The faults: what is broken, by what, and what that may cost. Those without `short` are made by `make chaos` only."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from appliance.drill.table import Bounds, Fault, Outcome, misses
+
+Where = Literal["call", "wire", "engine", "place", "provider", "fleet"]
+HANG_MS = 1_000.0  # a process that stands still is seen so soon …
+SLOW_HANG_MS = 2_500.0  # … or, with a heartbeat_s of 2 in the process table, so late
+BACK_S = 40.0  # generous: models are read again, and the machine may be busy
+MEDIA_MS = 250.0
+RESULTS: list[tuple[Fault, Outcome]] = []  # in the order in which they were made
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`where`: which file of tests makes it. `turn`: whether somebody speaks after it in the short form, too."""
+
+    where: Where
+    fault: Fault
+    short: bool = True
+    turn: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.fault.name
+
+
+def _death(gap_ms: float = 100.0) -> Bounds:
+    return Bounds(seen_ms=HANG_MS, back_s=BACK_S, gap_ms=gap_ms)
+
+
+def _hang(seen_ms: float = SLOW_HANG_MS, gap_ms: float = 100.0) -> Bounds:
+    return Bounds(seen_ms=seen_ms, back_s=BACK_S, gap_ms=gap_ms)
+
+
+def rows(where: Where) -> list[Row]:
+    """The faults that are made there, in their order."""
+    return [row for row in TABLE if row.where == where]
+
+
+def note(row: Row, outcome: Outcome) -> None:
+    """Put it into the table that is printed at the end, and hold it against its bounds."""
+    RESULTS.append((row.fault, outcome))
+    assert not misses(row.fault, outcome)
+
+
+# What waits for an engine: its patience, and some for a busy machine. A hanging recognizer of ours is killed by the
+# watchdog, after busy_s of asr.
+_ENGINE_S = {
+    (stage, fails): 25.0 if (stage, fails) == ("asr", "hangs") else 5.0
+    for stage in ("asr", "mt", "tts")
+    for fails in ("hangs", "raises", "babbles", "devours")
+}
+
+_SPARE_MS = 12_000.0  # four tries of one sentence, with pauses between them, and some for a busy machine
+
+_FAULTS: tuple[tuple[Where, str, str, Bounds, bool, bool], ...] = (
+    # where, name, made by, bounds, short, turn
+    ("call", "rtp killed", "kill -9", _death(MEDIA_MS), True, False),
+    ("call", "asr killed", "kill -9", _death(), True, True),
+    ("call", "mt killed", "kill -9", _death(), True, True),
+    ("call", "tts killed", "kill -9", _death(), True, True),
+    ("call", "calls killed", "kill -9", _death(), True, False),
+    ("call", "ops killed", "kill -9", _death(), True, False),
+    ("call", "rtp hangs", "SIGSTOP", _hang(HANG_MS, 1_500.0), True, True),
+    ("call", "asr hangs", "SIGSTOP", _hang(), False, True),
+    ("call", "mt hangs", "SIGSTOP", _hang(), True, False),
+    ("call", "tts hangs", "SIGSTOP", _hang(), False, True),
+    ("call", "calls hangs", "SIGSTOP", _hang(), True, False),
+    ("call", "watchdog killed", "kill -9", Bounds(back_s=BACK_S), True, True),
+    ("call", "ARI cut for 1 s", "TCP closed", Bounds(seen_ms=HANG_MS, back_s=3.0, gap_ms=100.0), True, False),
+    ("call", "ARI cut for 10 s", "TCP closed", Bounds(seen_ms=HANG_MS, back_s=13.0, gap_ms=100.0), True, False),
+    ("call", "ARI cut for 60 s", "TCP closed", Bounds(seen_ms=HANG_MS, back_s=63.0, gap_ms=100.0), False, True),
+    ("call", "ARI half-open", "packets swallowed", Bounds(seen_ms=10_000.0, back_s=20.0, gap_ms=100.0), False, True),
+    ("call", "clock + 1 h", "LD_PRELOAD", Bounds(gap_ms=100.0), True, False),
+    ("call", "clock - 1 h", "LD_PRELOAD", Bounds(gap_ms=100.0), True, True),
+    ("call", "foreign packets", "10,000/s of RTP", Bounds(gap_ms=100.0), True, False),
+    ("call", "Asterisk killed", "kill -9", Bounds(back_s=15.0, calls_lost=1), True, True),
+    *(
+        ("wire", name, how, Bounds(back_s=1.0, gap_ms=gap_ms), True, False)
+        for name, how, gap_ms in (
+            ("loss of 20 %", "RTP left out", 250.0),
+            ("reordering", "RTP swapped", 100.0),
+            ("another SSRC", "RTP rewritten", 100.0),
+            ("sequence wrap", "RTP renumbered", 0.0),
+            ("timestamp jump", "RTP rewritten", 0.0),
+            ("foreign flood", "10,000/s of RTP", 100.0),
+            ("fuzz", "broken RTP", None),
+        )
+    ),
+    ("place", "/dev/shm full at start", "a tmpfs of 1 MB", Bounds(), True, False),
+    ("place", "disk full", "a tmpfs of 64 kB", Bounds(back_s=10.0), True, False),
+    ("fleet", "36 random deaths", "kill -9 every 5 s", Bounds(back_s=90.0), False, True),
+    ("fleet", "six crashes", "kill -9 of mt", Bounds(back_s=120.0), False, True),
+    *(
+        (
+            "provider",
+            f"{stage} provider: {name}",
+            how,
+            Bounds(seen_ms=_SPARE_MS, back_s=20.0),
+            name in ("429", "half-open"),
+            False,
+        )
+        for stage in ("asr", "mt")
+        for name, how in (
+            ("500", "HTTP status"),
+            ("429", "HTTP status"),
+            ("30 s hang", "no answer"),
+            ("slow drip", "an answer in bits"),
+            ("half-open", "packets swallowed"),
+        )
+    ),
+    *(
+        (
+            "engine",
+            f"{stage} engine {fails}",
+            "toy",
+            Bounds(back_s=_ENGINE_S[stage, fails]),
+            (stage, fails) != ("asr", "hangs"),
+            False,
+        )
+        for stage in ("asr", "mt", "tts")
+        for fails in ("hangs", "raises", "babbles", "devours")
+    ),
+)
+TABLE = tuple(
+    Row(where, Fault(number, name, how, bounds), short, turn)
+    for number, (where, name, how, bounds, short, turn) in enumerate(_FAULTS, 1)
+)

@@ -1,0 +1,60 @@
+"""Engines that fail in every way, under the real processes: the next of their chain takes over, and nobody dies."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from toys.engines import LANGUAGES
+
+from appliance import clock
+from appliance.drill.table import Outcome
+from appliance.units import NS_PER_S
+from chaos.engine_box import PLACES, EngineBox
+from chaos.scene import wait_until
+from chaos.table import note, rows
+
+AFTER_SOME = {("asr", "raises"), ("asr", "babbles"), ("asr", "devours")}
+
+
+@pytest.fixture(scope="module", params=["asr", "mt", "tts"])
+def box(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineBox]:
+    made = EngineBox(tmp_path_factory.mktemp("engines"), request.param)
+    try:
+        made.start()
+        made.open()
+        yield made
+    finally:
+        made.end()
+
+
+ROWS = {row.name: row for row in rows("engine")}
+
+
+@pytest.mark.parametrize("fails", [name for name in LANGUAGES if name != "hangs"])
+def test_the_next_engine_takes_over(box: EngineBox, fails: str) -> None:
+    before = box.pids_and_exits()
+    take_over(box, fails)
+    assert box.pids_and_exits() == before, "the others' engines are not to suffer"
+
+
+@pytest.mark.parametrize(
+    "box",
+    ["mt", "tts", pytest.param("asr", marks=pytest.mark.long)],
+    indirect=True,
+)
+def test_somebody_goes_on_for_one_that_hangs(box: EngineBox) -> None:
+    """The next engine; or, in asr, the same one in a new process."""
+    take_over(box, "hangs")
+
+
+def take_over(box: EngineBox, fails: str) -> None:
+    row, place = ROWS[f"{box.stage} engine {fails}"], PLACES[fails]
+    give: Callable[[int], None] = getattr(box, f"{box.stage}_is_given")
+    has_told: Callable[[int], bool] = getattr(box, f"{box.stage}_has_told")
+    since_ns = clock.now_ns()
+    give(place)
+    # A recognizer of ours has to fail some times, until another one hears what is said.
+    for _ in range(5 if (box.stage, fails) in AFTER_SOME else 0):
+        clock.sleep_s(0.5)
+        give(place)
+    wait_until(lambda: has_told(place), "a working engine has told it", row.fault.bounds.back_s + 1)
+    note(row, Outcome(back_s=(clock.now_ns() - since_ns) / NS_PER_S))
