@@ -15,6 +15,7 @@ from appliance.toml_shape import Level, convert, shape_problems, shown
 
 AUTO = "auto"  # in place of a language: it is found out while they speak
 STAGES = ("asr", "mt", "tts")
+STANDBYS = ("rtp", *STAGES)  # processes that can have one
 MOST_ENGINES = 32  # of one stage: so many breakers go into one word of its vital signs
 PLACES = (Path("appliance.toml"), Path("/etc/dragoman/appliance.toml"))
 
@@ -74,6 +75,13 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Every engine of "asr", "mt" or "tts", each once, in the order of the file."""
         tables = {"asr": self.recognizers, "mt": {"*": self.translator}, "tts": self.synthesizers}
         return tuple(dict.fromkeys(name for names in tables[stage].values() for name in chain(names)))
+
+
+class SupervisionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which processes have a second one waiting, everything loaded, to take over at once; each takes memory."""
+
+    standbys: tuple[str, ...] = ("rtp", "asr", "mt")
+    settle_s: int = 5  # after its start, a process has the processor to itself for so long
 
 
 class CapacityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,6 +170,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     media: MediaConfig = MediaConfig()
     engines: EnginesConfig = EnginesConfig()
     cloud: CloudEngines = CloudEngines()
+    supervision: SupervisionConfig = SupervisionConfig()
     capacity: CapacityConfig = CapacityConfig()
     emergency: EmergencyConfig = EmergencyConfig()
     ops: OpsConfig = OpsConfig()
@@ -273,6 +282,7 @@ def rule_problems(config: Config) -> Iterator[str]:
     yield from number_problems(config)
     yield from _engine_problems(config.engines)
     yield from cloud_problems(config.cloud)
+    yield from _supervision_problems(config.supervision)
     yield from emergency_problems(config)
     for place, route in enumerate(config.routes):
         yield from route_problems(route, f"routes[{place}]", config)
@@ -288,6 +298,14 @@ def _engine_problems(engines: EnginesConfig) -> Iterator[str]:
     for stage in STAGES:
         if len(engines.named(stage)) > MOST_ENGINES:
             yield f"engines: names {len(engines.named(stage))} engines for {stage}; name at most {MOST_ENGINES}"
+
+
+def _supervision_problems(supervision: SupervisionConfig) -> Iterator[str]:
+    for name in supervision.standbys:
+        if name not in STANDBYS:
+            yield f"supervision.standbys: {shown(name)} can have none; there are {', '.join(STANDBYS)}"
+    for name in repeated(supervision.standbys):
+        yield f"supervision.standbys: {shown(name)} is there more than once; each can have one"
 
 
 def _chain_problems(names: Names, path: str) -> Iterator[str]:

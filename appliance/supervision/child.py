@@ -1,11 +1,13 @@
 """One worker as the watchdog sees it: alive or not, how often it died, how far its end has come."""
 
 from collections import deque
+from dataclasses import replace
 from signal import Signals
 
 from appliance.supervision.launcher import Launcher, Spawned
 from appliance.supervision.process_table import Process
 from appliance.supervision.recovery import Ladder, ladder_step
+from appliance.supervision.standby import TAKE_OVER_S
 from appliance.supervision.vitals import Vitals
 
 
@@ -17,6 +19,7 @@ class Child:
         self.vitals = vitals
         self.spawned: Spawned | None = None
         self.was_ready = False
+        self.deadlines = process  # which it is judged by
         self.exits_ns: deque[int] = deque(maxlen=16)
         self.restart_at_ns: int | None = 0  # None: not to be started again
         self._ladder: Ladder = ()
@@ -38,9 +41,21 @@ class Child:
         self.vitals.begin(now_ns)
         self.was_ready = False
         self.restart_at_ns = None
+        self.deadlines = self.process
         self.spawned = launcher.spawn(self.process)
         self.vitals.spawned(self.spawned.popen.pid)
         return self.spawned
+
+    def succeed(self, standby: Spawned, now_ns: int) -> None:
+        """Let a standby, warm and alive, take this place. Nobody else is in it: the one before was buried."""
+        assert not self.spawned
+        self.vitals.begin(now_ns)
+        self.vitals.spawned(standby.popen.pid)
+        self.was_ready = False
+        self.restart_at_ns = None
+        self.deadlines = replace(self.process, ready_s=min(self.process.ready_s, TAKE_OVER_S))
+        self.spawned = standby
+        standby.go()
 
     def exit_status(self) -> int | None:
         """Status of its end (negative: the signal that ended it); None while it runs."""

@@ -35,15 +35,18 @@ class OpenCircuit:
     probe_ms: int = PROBE_MS
 
 
-def after_exit(exits_ns: Sequence[int], now_ns: int, cannot_start: bool = False) -> Restart | OpenCircuit:
+def after_exit(
+    exits_ns: Sequence[int], now_ns: int, cannot_start: bool = False, standby_waits: bool = False
+) -> Restart | OpenCircuit:
     """What to do after a process has exited: restart now, restart later, or open the circuit.
 
-    `exits_ns`: when it exited so far, this time included; `cannot_start`: it said itself that it cannot.
+    `exits_ns`: when it exited so far, this time included; `cannot_start`: it said itself that it cannot;
+    `standby_waits`: somebody takes over who has begun already. The pause is for those who would begin anew.
     """
     recent = sum(now_ns - exited_ns < CRASH_WINDOW_NS for exited_ns in exits_ns)
     if cannot_start or recent >= CRASH_LIMIT:
         return OpenCircuit()
-    return Restart(after_ms=BACKOFF_MS[min(recent, len(BACKOFF_MS) - 1)])
+    return Restart(after_ms=0 if standby_waits else BACKOFF_MS[min(recent, len(BACKOFF_MS) - 1)])
 
 
 def ladder_step(ladder: Ladder, steps_taken: int, elapsed_ns: int) -> Signals | None:

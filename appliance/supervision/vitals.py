@@ -74,6 +74,7 @@ class State(IntEnum):
     WAITING = 5  # exited, to be restarted after its backoff
     CIRCUIT_OPEN = 6  # exited too often: tried again now and then
     STOPPING = 7
+    STANDBY = 8  # loaded and warm, it waits to take over
 
 
 class Vitals:
