@@ -16,6 +16,7 @@ from appliance.toml_shape import Level, convert, shape_problems, shown
 AUTO = "auto"  # in place of a language: it is found out while they speak
 STAGES = ("asr", "mt", "tts")
 STANDBYS = ("rtp", *STAGES)  # processes that can have one
+SERVICE_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 MOST_ENGINES = 32  # of one stage: so many breakers go into one word of its vital signs
 PLACES = (Path("appliance.toml"), Path("/etc/dragoman/appliance.toml"))
 
@@ -201,6 +202,14 @@ def notify_socket() -> str:
     return os.environ.get("NOTIFY_SOCKET", "")
 
 
+def service_watchdog_us() -> int:
+    """How often the service manager wants a sign of life, in µs (sd_watchdog_enabled(3)); 0: it wants none of us."""
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return 0
+    wanted = os.environ.get("WATCHDOG_USEC", "")
+    return int(wanted) if wanted.isascii() and wanted.isdigit() else 0
+
+
 def calm_matrices() -> None:
     """Let numpy's library for matrices use one thread, as in workers. Works only before numpy is imported.
 
@@ -213,7 +222,9 @@ def worker_environment() -> dict[str, str]:
     """The environment that a worker is started with."""
     # Numpy's library for matrices keeps a core busy for some 50 ms after each product, waiting for the next; with one
     # thread it does not, and a decode takes half as much processor time. Engines have threads of their own.
-    return os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    # The service manager is told by the watchdog, and by nobody in its name.
+    kept = {name: value for name, value in os.environ.items() if name not in SERVICE_VARIABLES}
+    return kept | {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def api_key(variable: str, key_file: str) -> str:

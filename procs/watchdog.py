@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from appliance import clock
-from appliance.config import load, notify_socket
+from appliance.config import load, notify_socket, service_watchdog_us
 from appliance.frames.memory import Memory
 from appliance.log import JsonLines
 from appliance.supervision.child import Child
@@ -43,7 +43,10 @@ def main(config_path: Path, log_descriptor: int = 1, table: str = TABLE) -> None
         ]
         names = [child.name for child in children] + [each.name for each in wanted]
         journals = Journals(memory, names, vitals, out)
-        with open_media_socket(config.media) as media, closing(Notify(notify_socket())) as notify:
+        with (
+            open_media_socket(config.media) as media,
+            closing(Notify(notify_socket(), service_watchdog_us())) as notify,
+        ):
             launcher = Launcher(config_path, {"media": media}, table)
             vitals.ready()
             standbys = Standbys(wanted, launcher, out.write, config.supervision.settle_s)

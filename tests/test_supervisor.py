@@ -198,8 +198,9 @@ def test_the_service_manager_is_told(box, tmp_path, monkeypatch):
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(60)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "200000")
         appliance = box(calls="steady").start()
-        while manager.recv(100) != b"READY=1":
+        while not manager.recv(100).startswith(b"READY=1\n"):
             pass
         assert appliance.entries(component="calls", status="up")
         while manager.recv(100) != b"WATCHDOG=1":

@@ -2,13 +2,16 @@
 
 from collections import deque
 from dataclasses import replace
+from pathlib import Path
 from signal import Signals
 
 from appliance.supervision.launcher import Launcher, Spawned
 from appliance.supervision.process_table import Process
-from appliance.supervision.recovery import Ladder, ladder_step
+from appliance.supervision.recovery import Ladder, Signs, ladder_step
 from appliance.supervision.standby import TAKE_OVER_S
 from appliance.supervision.vitals import Vitals
+
+HALTED = b"T"  # proc_pid_stat(5): stopped on a signal
 
 
 class Child:
@@ -22,6 +25,7 @@ class Child:
         self.deadlines = process  # which it is judged by
         self.exits_ns: deque[int] = deque(maxlen=16)
         self.restart_at_ns: int | None = 0  # None: not to be started again
+        self._halted_ns = 0
         self._ladder: Ladder = ()
         self._steps_taken = 0
         self._ending_since_ns = 0
@@ -35,6 +39,11 @@ class Child:
     def ending(self) -> bool:
         """Whether it is on a kill ladder."""
         return bool(self._ladder)
+
+    @property
+    def works(self) -> bool:
+        """Whether it is there and ready, and nobody has told it to end."""
+        return bool(self.spawned) and self.was_ready and not self.ending
 
     def spawn(self, launcher: Launcher, now_ns: int) -> Spawned:
         """Start it, with clean vital signs. Raises OSError."""
@@ -68,6 +77,18 @@ class Child:
         self.spawned = None
         self.exits_ns.append(now_ns)
         self._ladder = ()
+
+    def signs(self, now_ns: int) -> Signs:
+        """Its vital signs, and what the kernel says of it."""
+        self._halted_ns = (self._halted_ns or now_ns) if self._is_halted() else 0
+        return replace(self.vitals.signs(), halted_ns=self._halted_ns)
+
+    def _is_halted(self) -> bool:
+        try:
+            stat = Path(f"/proc/{self.vitals.pid}/stat").read_bytes()
+        except OSError:  # it has just ended
+            return False
+        return stat.rpartition(b")")[2].split()[0] == HALTED
 
     def begin_to_end(self, ladder: Ladder, now_ns: int) -> None:
         """Put it on a kill ladder; `climb` does the steps."""

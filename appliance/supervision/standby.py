@@ -22,6 +22,7 @@ RESERVE_BYTES = 256 << 20  # of memory stay free for those who work
 
 # While somebody waits, a process that stands still is not given the time to end by itself: the stack, then the end.
 TAKE_OVER_LADDER: Ladder = ((SIGUSR1, 100), (SIGKILL, 0))
+HALTED_LADDER: Ladder = ((SIGKILL, 0),)  # who is halted hears no other signal
 PATIENCE_S = 0.8  # ... and a heart that stops is noticed after so long, unless it has just been replaced
 
 
@@ -69,6 +70,8 @@ def patience(process: Process, waits: bool, exits_ns: Sequence[int], now_ns: int
     return replace(process, heartbeat_s=min(process.heartbeat_s, PATIENCE_S)) if waits and calm else process
 
 
-def stuck_ladder(waits: bool) -> Ladder:
+def stuck_ladder(verdict: Verdict, waits: bool) -> Ladder:
     """How somebody is ended who is stuck; `waits`: somebody can take over."""
+    if verdict is Verdict.HALTED:
+        return HALTED_LADDER
     return TAKE_OVER_LADDER if waits else STUCK_LADDER

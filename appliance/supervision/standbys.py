@@ -30,6 +30,7 @@ class Standby:
         self.exits_ns: deque[int] = deque(maxlen=16)
         self.not_before_ns = 0
         self.lacks_room = False
+        vitals.state = State.WAITING
 
     @property
     def is_loading(self) -> bool:
@@ -76,7 +77,7 @@ class Standbys:
         if not self.wait_for(name, now_ns):
             return None
         self._read_output(self._by_name[name])
-        return self._by_name[name].leave(State.STOPPED)
+        return self._by_name[name].leave(State.WAITING)
 
     def look_after(self, children: Sequence[Child], now_ns: int, may_judge: bool) -> None:
         """See how each does, and start the next one that is due: one at a time, they cost the processor some seconds.
@@ -94,6 +95,11 @@ class Standbys:
                 self._start(wanted, now_ns)
                 return
 
+    @property
+    def waiting(self) -> int:
+        """How many are warm."""
+        return sum(one.vitals.state is State.STANDBY for one in self._by_name.values())
+
     def dismiss(self) -> None:
         """End them all: they have nothing to finish."""
         for one in self._by_name.values():
@@ -103,9 +109,11 @@ class Standbys:
                 one.leave(State.STOPPED).close()
 
     def _is_due(self, one: Standby, child: Child, now_ns: int) -> bool:
+        if one.spawned or not child.works:
+            return False
         # Whoever calls no engine has nothing to catch up with, and its standby nothing to load.
         settle_s = self._settle_s if child.process.busy_s else 0
-        return not one.spawned and policy.is_due(child.vitals.signs(), settle_s, one.not_before_ns, now_ns)
+        return policy.is_due(child.vitals.signs(), settle_s, one.not_before_ns, now_ns)
 
     def _look_after(self, one: Standby, now_ns: int, may_judge: bool) -> None:
         assert one.spawned

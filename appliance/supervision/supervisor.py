@@ -10,6 +10,7 @@ from appliance.frames.messages import HealthEvent, LogLine
 from appliance.supervision.child import Child
 from appliance.supervision.chronicle import Chronicle
 from appliance.supervision.launcher import Launcher, Spawned
+from appliance.supervision.notify import Notify
 from appliance.supervision.recovery import (
     EXIT_CANNOT_START,
     STOP_LADDER,
@@ -33,8 +34,9 @@ AMNESTY_NS = NS_PER_S
 class Supervisor:
     """Keeps `children` alive until it is told to stop by SIGTERM, SIGINT or SIGHUP; a second such signal kills at once.
 
-    `drain` moves the workers' journals to `out`; `notify` takes sd_notify states. Order of `children`: the last one is
-    stopped first and alone, because it leaves things outside this machine's memory to clean (channels); then the rest.
+    `drain` moves the workers' journals to `out`; `notify` tells the service manager. Order of `children`: the last one
+    is stopped first and alone, because it leaves things outside this machine's memory to clean (channels); then the
+    rest.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class Supervisor:
         vitals: Vitals,
         out: Chronicle,
         drain: Callable[[], None],
-        notify: Callable[[str], None],
+        notify: Notify,
     ) -> None:
         self._children = children
         self._launcher = launcher
@@ -96,7 +98,8 @@ class Supervisor:
             look_after(child, now_ns)
         self._drain()
         self._out.flush()
-        self._notify("WATCHDOG=1")
+        self._notify.alive(now_ns)
+        self._notify.status(self._sentence())
 
     def _look_after(self, child: Child, now_ns: int) -> None:
         if not child.spawned:
@@ -130,7 +133,7 @@ class Supervisor:
     def _judge(self, child: Child, now_ns: int) -> None:
         waits = self._standbys.wait_for(child.name, now_ns)
         deadlines = patience(child.deadlines, waits, child.exits_ns, now_ns)
-        verdict = overdue(child.vitals.signs(), deadlines, now_ns)
+        verdict = overdue(child.signs(now_ns), deadlines, now_ns)
         if verdict.stuck:
             if now_ns >= self._judge_from_ns:
                 self._begin_to_end(child, verdict, now_ns)
@@ -147,12 +150,13 @@ class Supervisor:
         if not self._told_ready and all(each.was_ready for each in self._children if each.process.needed):
             self._told_ready = True
             self._event("watchdog", "up", "ready")
-            self._notify("READY=1")
+            self._notify.ready()
 
     def _begin_to_end(self, child: Child, verdict: Verdict, now_ns: int) -> None:
         self._log("error", f"{child.name} is stuck: {verdict.value}")
         child.vitals.state = State.STUCK
-        child.begin_to_end(stuck_ladder(self._standbys.wait_for(child.name, now_ns)), now_ns)
+        waits = self._standbys.wait_for(child.name, now_ns)
+        child.begin_to_end(stuck_ladder(verdict, waits), now_ns)
         self._climb(child, now_ns)
 
     def _climb(self, child: Child, now_ns: int) -> None:
@@ -197,7 +201,8 @@ class Supervisor:
 
     def _shut_down(self) -> None:
         self._event("watchdog", "stopping", "shutdown")
-        self._notify("STOPPING=1")
+        self._notify.stopping()
+        self._standbys.dismiss()
         self._vitals.state = State.STOPPING
         for child in self._children:
             child.restart_at_ns = None
@@ -242,6 +247,11 @@ class Supervisor:
             self._out.write(LogLine(process=child.name, level="output", text=line, ts_ns=clock.now_ns()))
         if output.ended:
             self._selector.unregister(output.descriptor)
+
+    def _sentence(self) -> str:
+        """How the appliance does, in a few words."""
+        odd = [f"{child.name} {child.vitals.state.words}" for child in self._children if not child.works]
+        return ", ".join(odd) or f"{len(self._children)} processes work, {self._standbys.waiting} wait to take over"
 
     def _event(self, component: str, status: str, action: str, lag_ms: float = 0.0) -> None:
         self._out.write(HealthEvent(component, status, action, clock.now_ns(), lag_ms=lag_ms))

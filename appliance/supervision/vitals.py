@@ -76,6 +76,11 @@ class State(IntEnum):
     STOPPING = 7
     STANDBY = 8  # loaded and warm, it waits to take over
 
+    @property
+    def words(self) -> str:
+        """For who reads it."""
+        return self.name.lower().replace("_", " ")
+
 
 class Vitals:
     """Reads and writes one row.
