@@ -4,20 +4,28 @@ import json
 import os
 import signal
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import groupby
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from box import Box, alive
 
+from appliance.config import Config, ConfigError, SupervisionConfig, parse
+from appliance.doctor import standbys as doctor
 from appliance.frames.memory import Memory
 from appliance.frames.messages import Segment
 from appliance.frames.text import TextReader
-from appliance.supervision import standby
+from appliance.ops.metrics import exposition, registry
+from appliance.ops.observer import Observer
+from appliance.supervision import snapshot, standby
 from appliance.supervision.notify import Notify
-from appliance.supervision.process_table import Process
+from appliance.supervision.process_table import PROCESS_NAMES, Process, rows
 from appliance.supervision.recovery import STUCK_LADDER, OpenCircuit, Restart, Signs, Verdict, after_exit
+from appliance.supervision.vitals import State, Vitals
 from appliance.units import NS_PER_MS, NS_PER_S
 
 BoxOf = Callable[..., Box]
@@ -261,3 +269,52 @@ def test_who_asks_for_no_signs_of_life_gets_none_and_strangers_get_nothing(tmp_p
     for address in ("", "vsock:2:1234", str(tmp_path / "gone")):
         with closing(Notify(address, watchdog_us=1)) as unheard:
             unheard.ready()
+
+
+# --- what operators see ---
+
+
+def test_status_and_metrics_tell_those_who_work_from_those_who_wait():
+    config = Config(instance=f"test-{uuid.uuid4().hex[:8]}")
+    memory = Memory.create(config, rows(("asr", "mt")))
+    try:
+        for name in PROCESS_NAMES:
+            Vitals(memory.vitals(name)).state = State.UP
+        Vitals(memory.vitals("asr-standby")).state = State.STANDBY
+        Vitals(memory.vitals("mt-standby")).state = State.WAITING
+        seen = snapshot.take(memory)
+        assert {each.waits_for: each.state for each in seen.processes if each.waits_for} == {
+            "asr": "standby",
+            "mt": "waiting",
+        }
+        assert seen.healthy, "who waits is not needed as long as nothing happens"
+        shown = exposition(registry(Observer(memory, Path.cwd()))).decode().splitlines()
+        assert 'dragoman_standby_ready{process="asr"} 1.0' in shown
+        assert 'dragoman_standby_ready{process="mt"} 0.0' in shown
+        assert 'dragoman_restarts_total{process="mt-standby"} 0.0' in shown
+        assert not [line for line in shown if line.startswith('dragoman_process_up{process="mt-standby"}')]
+    finally:
+        memory.unlink()
+        memory.close()
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "level"),
+    [(255 + 25 + 340 + 200 + 1460, "advice"), (256 + 25 + 340 + 200 + 1460, "ok")],
+)
+def test_the_doctor_says_when_memory_is_short(monkeypatch, free_mb, level):
+    free = SimpleNamespace(available=free_mb << 20)
+    monkeypatch.setattr(doctor.psutil, "virtual_memory", lambda: free)
+    finding = doctor.examine(Config(instance="test-doctor"))
+    assert finding.level == level
+    nobody = Config(instance="test-doctor", supervision=SupervisionConfig(standbys=()))
+    assert doctor.examine(nobody).level == "ok"
+
+
+def test_only_who_can_have_a_standby_may_be_named():
+    with pytest.raises(ConfigError) as refused:
+        parse('[supervision]\nstandbys = ["asr", "calls", "asr"]', "appliance.toml")
+    assert str(refused.value).splitlines() == [
+        'appliance.toml: supervision.standbys: "calls" can have none; there are rtp, asr, mt, tts',
+        'appliance.toml: supervision.standbys: "asr" is there more than once; each can have one',
+    ]
