@@ -15,6 +15,8 @@ from appliance.toml_shape import Level, convert, shape_problems, shown
 
 AUTO = "auto"  # in place of a language: it is found out while they speak
 STAGES = ("asr", "mt", "tts")
+STANDBYS = ("rtp", *STAGES)  # processes that can have one
+SERVICE_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 MOST_ENGINES = 32  # of one stage: so many breakers go into one word of its vital signs
 PLACES = (Path("appliance.toml"), Path("/etc/dragoman/appliance.toml"))
 
@@ -72,6 +74,13 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Every engine of "asr", "mt" or "tts", each once, in the order of the file."""
         tables = {"asr": self.recognizers, "mt": {"*": self.translator}, "tts": self.synthesizers}
         return tuple(dict.fromkeys(name for names in tables[stage].values() for name in chain(names)))
+
+
+class SupervisionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which processes have a second one waiting, everything loaded, to take over at once; each takes memory."""
+
+    standbys: tuple[str, ...] = ("rtp", "asr", "mt")
+    settle_s: int = 5  # after its start, a process has the processor to itself for so long
 
 
 class CapacityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,6 +169,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     media: MediaConfig = MediaConfig()
     engines: EnginesConfig = EnginesConfig()
     cloud: CloudEngines = CloudEngines()
+    supervision: SupervisionConfig = SupervisionConfig()
     capacity: CapacityConfig = CapacityConfig()
     emergency: EmergencyConfig = EmergencyConfig()
     ops: OpsConfig = OpsConfig()
@@ -190,6 +200,14 @@ def notify_socket() -> str:
     return os.environ.get("NOTIFY_SOCKET", "")
 
 
+def service_watchdog_us() -> int:
+    """How often the service manager wants a sign of life, in µs (sd_watchdog_enabled(3)); 0: it wants none of us."""
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return 0
+    wanted = os.environ.get("WATCHDOG_USEC", "")
+    return int(wanted) if wanted.isascii() and wanted.isdigit() else 0
+
+
 def calm_matrices() -> None:
     """Let numpy's library for matrices use one thread, as in workers. Works only before numpy is imported.
 
@@ -202,7 +220,9 @@ def worker_environment() -> dict[str, str]:
     """The environment that a worker is started with."""
     # Numpy's library for matrices keeps a core busy for some 50 ms after each product, waiting for the next; with one
     # thread it does not, and a decode takes half as much processor time. Engines have threads of their own.
-    return os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    # The service manager is told by the watchdog, and by nobody in its name.
+    kept = {name: value for name, value in os.environ.items() if name not in SERVICE_VARIABLES}
+    return kept | {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def api_key(variable: str, key_file: str) -> str:
@@ -271,6 +291,7 @@ def rule_problems(config: Config) -> Iterator[str]:
     yield from number_problems(config)
     yield from _engine_problems(config.engines)
     yield from cloud_problems(config.cloud)
+    yield from _supervision_problems(config.supervision)
     yield from emergency_problems(config)
     for place, route in enumerate(config.routes):
         yield from route_problems(route, f"routes[{place}]", config)
@@ -286,6 +307,14 @@ def _engine_problems(engines: EnginesConfig) -> Iterator[str]:
     for stage in STAGES:
         if len(engines.named(stage)) > MOST_ENGINES:
             yield f"engines: names {len(engines.named(stage))} engines for {stage}; name at most {MOST_ENGINES}"
+
+
+def _supervision_problems(supervision: SupervisionConfig) -> Iterator[str]:
+    for name in supervision.standbys:
+        if name not in STANDBYS:
+            yield f"supervision.standbys: {shown(name)} can have none; there are {', '.join(STANDBYS)}"
+    for name in repeated(supervision.standbys):
+        yield f"supervision.standbys: {shown(name)} is there more than once; each can have one"
 
 
 def _chain_problems(names: Names, path: str) -> Iterator[str]:

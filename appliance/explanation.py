@@ -9,7 +9,7 @@ from appliance.engines.languages import RECOGNIZED, TRANSLATED, best_match, pair
 from appliance.engines.registry import EVERY_OTHER, RECOGNIZERS, STREAMING_RECOGNIZERS, SYNTHESIZERS, TRANSLATORS
 from appliance.frames.layout import Layout, places
 from appliance.glossaries import read_glossaries
-from appliance.supervision.process_table import PROCESS_NAMES
+from appliance.supervision.process_table import rows
 from appliance.telephony import asterisk_config
 from appliance.telephony.routes import fallback_of
 
@@ -35,7 +35,7 @@ def explain(config: Config) -> Explanation:
         full_house=(_capacity(config), _emergency(config)),
         hearing=(_original(config),),
         ports=_ports(config),
-        memory_bytes=places(Layout(0, config.max_legs, config.max_lanes, PROCESS_NAMES)).size_bytes,
+        memory_bytes=places(Layout(0, config.max_legs, config.max_lanes, rows(config.supervision.standbys))).size_bytes,
         problems=(
             *_asterisk_problems(config),
             *_port_problems(config),

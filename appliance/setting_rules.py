@@ -60,6 +60,7 @@ def number_problems(config: "Config") -> Iterator[str]:
         ("capacity.most_calls", config.capacity.most_calls, 0, MAX_LEGS),
         ("capacity.retry_s", config.capacity.retry_s, 1, 3600),
         ("ops.port", config.ops.port, 1, 65_535),
+        ("supervision.settle_s", config.supervision.settle_s, 0, 3600),
         ("engines.threads", config.engines.threads, 1, 256),
         ("engines.endpoint_ms", config.engines.endpoint_ms, 100, 5000),
         ("engines.most_behind_ms", config.engines.most_behind_ms, 2000, 60_000),

@@ -15,6 +15,7 @@ def main(ctx: Context) -> None:
     detector.warm()
     policy = stream_policy(ctx.config.engines)
     recognizers = load_recognizers(ctx.config, lambda recognizer: LocalStreams(recognizer, detector, policy))
+    ctx.stand_by()
     segments, languages = ctx.text_writer("segments"), ctx.text_writer("languages")
     with closing(Transcribers(ctx, EngineChain(ctx, "asr", recognizers))) as transcribers:
         ctx.ready()

@@ -13,8 +13,10 @@ from appliance.supervision.context import Context
 
 def main(ctx: Context) -> None:
     """Translate each segment for every lane of its leg, while it grows."""
-    chain = EngineChain(ctx, "mt", load_translators(ctx.config))
+    translators = load_translators(ctx.config)
     glossaries, problems = read_glossaries(ctx.config)
+    ctx.stand_by()
+    chain = EngineChain(ctx, "mt", translators)
     for problem in problems:
         ctx.log.error(problem)
     segments, translations = ctx.text_reader("segments"), ctx.text_writer("translations")

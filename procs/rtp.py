@@ -23,6 +23,7 @@ from appliance.wire.uplink import Uplink
 def main(ctx: Context) -> None:
     """Carry speech between Asterisk and the rings. A new process goes on where the one before it ended."""
     assert ctx.media_fd is not None, "the process table gives rtp the media socket"
+    ctx.stand_by()  # everything is imported
     config, counts = ctx.config, Counter[str]()
     writers = [ctx.writer("uplink", place) for place in range(config.max_legs)]
     readers = [ctx.reader("downlink", place) for place in range(config.max_lanes)]

@@ -10,7 +10,9 @@ LOOKS_EVERY_S = 0.05  # words that wait for more become due as their lane runs d
 
 def main(ctx: Context) -> None:
     """Speak each translation into the downlink of its lane, clause by clause, as it grows."""
-    chain = EngineChain(ctx, "tts", load_synthesizers(ctx.config))
+    synthesizers = load_synthesizers(ctx.config)
+    ctx.stand_by()
+    chain = EngineChain(ctx, "tts", synthesizers)
     translations = ctx.text_reader("translations")
     speaker = Speaker(ctx, chain, translations.position, ctx.journaled())
     ctx.ready()

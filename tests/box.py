@@ -36,7 +36,9 @@ class Box:
         (self.port,) = free_ports(1)
         self.log = folder / "log.jsonl"
         self.config = folder / "appliance.toml"
-        self.config.write_text(f'instance = "{self.instance}"\n[media]\nport = {self.port}\n')
+        self.config.write_text(
+            f'instance = "{self.instance}"\n[media]\nport = {self.port}\n[supervision]\nsettle_s = 0\n'
+        )
         self.errors = folder / "stderr.txt"
         self._folder = folder
         self.process_fields = {

@@ -253,6 +253,20 @@ def test_an_asr_killed_in_mid_sentence_goes_on_after_the_last_word_it_told(
     assert rest.seq_num > told.seq_num
 
 
+@pytest.mark.usefixtures("recognizer")
+def test_who_takes_over_in_mid_sentence_waits_for_no_more_speech(appliance: Appliance, segments: Mailbox) -> None:
+    mouth = Mouth(appliance.memory, 0)
+    mouth.says(*range(20, 26))
+    appliance.start("asr", procs.asr.main)
+    told = segments.collect(1)[0]  # and its speaker has not said more
+    assert not told.final
+    assert told.text
+    assert " ".join(map(str, range(20, 26))).startswith(told.text)
+    mouth.says(26, 27)
+    mouth.is_silent(PAUSE_MS)
+    assert finals(segments, 1)[0].text == " ".join(map(str, range(20, 28)))
+
+
 def committed(appliance: Appliance) -> int:
     return appliance.memory.ring_state("uplink", 0).committed
 

@@ -14,7 +14,7 @@ from appliance.config import Config
 from appliance.frames.memory import Memory
 from appliance.ops.metrics import exposition, registry
 from appliance.ops.observer import Observer
-from appliance.supervision.process_table import PROCESS_NAMES
+from appliance.supervision.process_table import rows
 
 IMAGE = Path(__file__).parent.parent / "image"
 PROMETHEUS = IMAGE / "prometheus"
@@ -40,7 +40,7 @@ def names_in(expression: str) -> set[str]:
 @pytest.fixture(scope="module")
 def served() -> set[str]:
     """Every metric that there is: those of /metrics, those that are recorded, and Prometheus's own."""
-    memory = Memory.create(Config(instance=f"ops-{uuid4().hex[:12]}"), PROCESS_NAMES)
+    memory = Memory.create(Config(instance=f"ops-{uuid4().hex[:12]}"), rows(Config().supervision.standbys))
     try:
         text = exposition(registry(Observer(memory, Path.cwd()))).decode()
     finally:

@@ -83,6 +83,9 @@ def test_the_kill_ladder(ladder, steps_taken, elapsed_ms, signal):
         (Signs(ago(90), ready_ns=ago(80), heartbeat_ns=ago(4), busy_until_ns=ago(-1)), Verdict.OK),
         (Signs(ago(90), ready_ns=ago(80), heartbeat_ns=ago(6), busy_until_ns=ago(1)), Verdict.BUSY_TOO_LONG),
         (Signs(ago(61), ready_ns=0, heartbeat_ns=0, busy_until_ns=ago(-1)), Verdict.OK),  # warming up, with a deadline
+        (Signs(ago(90), ago(80), ago(0.4), busy_until_ns=ago(-9), halted_ns=ago(0.4)), Verdict.OK),
+        (Signs(ago(90), ago(80), ago(0.6), busy_until_ns=ago(-9), halted_ns=ago(0.6)), Verdict.HALTED),
+        (Signs(ago(1), ready_ns=0, heartbeat_ns=0, busy_until_ns=0, halted_ns=ago(0.6)), Verdict.HALTED),
     ],
 )
 def test_how_a_process_does(signs, verdict):
@@ -91,4 +94,4 @@ def test_how_a_process_does(signs, verdict):
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_only_a_missed_deadline_is_stuck(verdict):
-    assert verdict.stuck == (verdict in {Verdict.NOT_READY, Verdict.SILENT, Verdict.BUSY_TOO_LONG})
+    assert verdict.stuck == (verdict in {Verdict.NOT_READY, Verdict.SILENT, Verdict.BUSY_TOO_LONG, Verdict.HALTED})

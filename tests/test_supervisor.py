@@ -104,12 +104,12 @@ def test_a_standby_takes_over_and_gets_a_standby_of_its_own(box):
     appliance.process_fields["standby"] = True
     appliance.start().wait_until_up()
     for restarts in (1, 2):
-        appliance.until(lambda: len(appliance.children()) == 4, "two workers and two standbys")
+        appliance.wait_for(restarts, component="rtp-standby", status="standby")
         os.kill(appliance.pids()["rtp"], signal.SIGKILL)
         before = appliance.children()
         appliance.wait_for(1 + restarts, component="rtp", status="up")
         assert appliance.pids()["rtp"] in before
-    appliance.until(lambda: len(appliance.children()) == 4, "the next standby")
+    appliance.wait_for(3, component="rtp-standby", status="standby")
     pids = appliance.children()
     assert appliance.stop() == 0
     assert not any(map(alive, pids))
@@ -120,7 +120,7 @@ def test_a_dead_standby_is_replaced_when_it_is_needed(box):
     appliance = box(rtp="steady")
     appliance.process_fields["standby"] = True
     appliance.start().wait_until_up()
-    appliance.until(lambda: len(appliance.children()) == 2, "a worker and its standby")
+    appliance.wait_for(component="rtp-standby", status="standby")
     for pid in appliance.children():
         os.kill(pid, signal.SIGKILL)
     appliance.wait_for(2, component="rtp", status="up")
@@ -198,8 +198,9 @@ def test_the_service_manager_is_told(box, tmp_path, monkeypatch):
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(60)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "200000")
         appliance = box(calls="steady").start()
-        while manager.recv(100) != b"READY=1":
+        while not manager.recv(100).startswith(b"READY=1\n"):
             pass
         assert appliance.entries(component="calls", status="up")
         while manager.recv(100) != b"WATCHDOG=1":

@@ -16,7 +16,7 @@ from appliance import clock
 from appliance.bench import lag_table
 from appliance.bench.lag_speech import Stream
 from appliance.bench.lag_wire import HOST, Wire
-from appliance.config import Config
+from appliance.config import Config, SupervisionConfig
 from appliance.demo.box import Box, BoxError
 from appliance.demo.call import heard_until_ns
 from appliance.demo.child import free_ports
@@ -60,6 +60,7 @@ def bench_config(base: Config, speakers: int, targets: int) -> Config:
         base,
         instance=f"bench-lag-{os.getpid()}",
         media=msgspec.structs.replace(base.media, host=HOST, port=port),
+        supervision=SupervisionConfig(standbys=()),  # whose loading would be measured as well
         max_legs=max(2, speakers),
         max_lanes=max(2, speakers * targets),
         phones=(),

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 REFRESH_S = 0.5
 RIGHT = ("pid", "heartbeat", "restarts", "waiting", "dropped", "lag")  # numbers
-COLOURS = {"up": "green", "starting": "cyan", "late": "yellow", "waiting": "yellow", "stopping": "cyan"}
+COLOURS = {
+    "up": "green",
+    "standby": "green",
+    "starting": "cyan",
+    "late": "yellow",
+    "waiting": "yellow",
+    "stopping": "cyan",
+}
 
 
 def status(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from appliance.config import Config
-from appliance.doctor import asterisk, engines, host, place, voices
+from appliance.doctor import asterisk, engines, host, place, standbys, voices
 from appliance.doctor.findings import Finding
 
 
@@ -11,6 +11,7 @@ def examine(config: Config) -> Iterator[Finding]:
     """Look at everything; findings come one by one, as they are made."""
     yield from host.examine()
     yield from place.examine(config)
+    yield standbys.examine(config)
     yield from asterisk.examine(config.asterisk)
     yield from engines.examine(config)
     yield voices.examine(config.voices)

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from appliance.doctor.findings import Finding, advice, fault, ok
+from appliance.wire.pulse import REALTIME_PRIORITY
 
 GOOD_CLOCKS = ("tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page")
 CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
@@ -20,7 +21,6 @@ TIMEX_BYTES = 256  # struct timex has 208
 LEAST_CPUS = 2
 LEAST_MEMORY_BYTES = 2 << 30  # the embedded engines take about 1.2 GB
 LEAST_FILES = 1024
-REAL_TIME_PRIORITY = 10
 
 
 def examine() -> Iterator[Finding]:
@@ -71,9 +71,9 @@ def _wall_clock() -> Finding:
 def _real_time() -> Finding:
     before = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(REAL_TIME_PRIORITY))
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(REALTIME_PRIORITY))
     except PermissionError:
-        fix = f"LimitRTPRIO={REAL_TIME_PRIORITY} in the service's unit, or CAP_SYS_NICE"
+        fix = f"LimitRTPRIO={REALTIME_PRIORITY} in the service's unit, or CAP_SYS_NICE"
         return advice("real-time permission", "none: audio may stutter while the machine is busy", fix)
     os.sched_setscheduler(0, *before)
     return ok("real-time permission", "granted")

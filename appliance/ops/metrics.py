@@ -20,6 +20,7 @@ MS_PER_S = 1000
 US_PER_S = 1_000_000
 GOOD_STATES = ("up", "late")
 GIVEN_UP = State.CIRCUIT_OPEN.name.lower()
+WAITS = State.STANDBY.name.lower()
 
 
 class Appliance(Collector):
@@ -163,14 +164,18 @@ def _processes(seen: Snapshot) -> Iterator[Metric]:
     restarts = CounterMetricFamily("dragoman_restarts", "Times it ended without being told to.", labels=label)
     silence = GaugeMetricFamily("dragoman_heartbeat_age_seconds", "Since the last turn of its work loop.", labels=label)
     memory = GaugeMetricFamily("dragoman_resident_bytes", "Memory it holds.", labels=label)
+    standby = GaugeMetricFamily("dragoman_standby_ready", "1: another one waits to take over at once.", labels=label)
     for process in seen.processes:
         name = (process.name,)
+        restarts.add_metric(name, process.restarts)
+        memory.add_metric(name, _resident_bytes(process))
+        if process.waits_for:
+            standby.add_metric((process.waits_for,), process.state == WAITS)
+            continue
         up.add_metric(name, process.state in GOOD_STATES)
         given_up.add_metric(name, process.state == GIVEN_UP)
-        restarts.add_metric(name, process.restarts)
         silence.add_metric(name, (process.heartbeat_age_ms or 0.0) / MS_PER_S)
-        memory.add_metric(name, _resident_bytes(process))
-    yield from (up, given_up, restarts, silence, memory)
+    yield from (up, given_up, restarts, silence, memory, standby)
 
 
 def _resident_bytes(process: ProcessView) -> float:

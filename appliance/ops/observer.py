@@ -91,7 +91,7 @@ class Observer:
     def missing(self) -> list[str]:
         """What calls need and is not there, each in a few words."""
         states = {process.name: self.vitals(process.name).state for process in WORKERS if process.needed}
-        missing = [f"{name}: {_words(state)}" for name, state in states.items() if state not in GOOD_STATES]
+        missing = [f"{name}: {state.words}" for name, state in states.items() if state not in GOOD_STATES]
         return missing if self.asterisk_up else [*missing, "asterisk: does not answer"]
 
     def rooms_for_data(self) -> dict[str, Room]:
@@ -142,7 +142,3 @@ class Observer:
 def _look_back(ring: RingReader) -> None:
     """Read next what is the oldest in the ring."""
     ring.seek(max(0, ring.head - ring.slots))
-
-
-def _words(state: State) -> str:
-    return state.name.lower().replace("_", " ")

@@ -71,6 +71,7 @@ class _Saying:
     seq_num: int
     words: list[Word] = field(default_factory=list)
     revision: int = 0
+    is_looked_at: bool = False
 
 
 class LocalStream:
@@ -146,7 +147,7 @@ class LocalStream:
         if pause := listener.pause:
             return None if self._is_guessed(pause) else self._decode(Urgency.PAUSE, pause)
         if self._policy.step_ms is not None and self._new_voiced_ms() >= step_ms:
-            return self._decode(Urgency.STEP, None)
+            return self._decode(Urgency.STEP, None, self._held_back_ms(step_ms))
         return None
 
     def answer(self, decode: Decode, hypothesis: Hypothesis, decode_ms: float) -> None:
@@ -156,6 +157,7 @@ class LocalStream:
             return  # the sound was interrupted meanwhile
         words = _timed(decode, hypothesis)
         self._decoded_voiced = decode.voiced
+        self._saying.is_looked_at = True
         if decode.window.language != AUTO:
             self._language = decode.window.language
         if decode.urgency is Urgency.END:
@@ -213,14 +215,25 @@ class LocalStream:
     def _new_voiced_ms(self) -> int:
         return (self._listener.voiced - self._decoded_voiced) * WINDOW_MS
 
+    def _held_back_ms(self, step_ms: float) -> int:
+        """How much of the newest speech the next look leaves to the one after it.
+
+        Two looks have to agree before a word is told. Where there is speech enough for both at once, because a process
+        that has just taken over hears what the one before it had not told, nobody has to wait for more of it.
+        """
+        assert self._saying
+        two_looks = not self._saying.is_looked_at and self._new_voiced_ms() >= 2 * step_ms
+        return -int(-step_ms // WINDOW_MS) * WINDOW_MS if two_looks else 0
+
     def _is_guessed(self, utterance: Utterance) -> bool:
         return self._guess is not None and self._guess[0] == utterance.end
 
-    def _decode(self, urgency: Urgency, utterance: Utterance | None) -> Decode:
+    def _decode(self, urgency: Urgency, utterance: Utterance | None, held_back_ms: int = 0) -> Decode:
         assert self._saying, "something is due only while somebody speaks"
         listener, sound = self._listener, self._sound
         start = self._window_start()
-        end = listener.heard_to if utterance is None else listener.sample(utterance.end)
+        heard_to = listener.heard_to - held_back_ms * SAMPLE_RATE_HZ // 1000
+        end = heard_to if utterance is None else listener.sample(utterance.end)
         tail = 0 if utterance is None else TAIL_SAMPLES
         return Decode(
             urgency,
@@ -228,8 +241,8 @@ class LocalStream:
             sound.time_ns(start),
             sound.time_ns(end),
             utterance,
-            listener.voiced,
-            self._new_voiced_ms(),
+            listener.voiced - held_back_ms // WINDOW_MS,
+            self._new_voiced_ms() - held_back_ms,
             listener.voiced_share(start, end),
             listener,
             self._saying.seq_num,

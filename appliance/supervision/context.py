@@ -12,25 +12,60 @@ from appliance.frames.ring import RingReader, RingWriter
 from appliance.frames.roster import Roster
 from appliance.frames.text import TextReader, TextWriter
 from appliance.log import Log
-from appliance.supervision.process_table import Process
+from appliance.supervision.process_table import Process, standby_of
+from appliance.supervision.turn import Turn
 from appliance.supervision.vitals import Vitals
 from appliance.units import NS_PER_S
 
 
 class Context:
-    """Passed to a process's `main`. `media_fd` is the UDP socket of all media, for the process that owns it."""
+    """Passed to a process's `main`. `media_fd` is the UDP socket of all media, for the process that owns it.
 
-    def __init__(self, process: Process, config: Config, memory: Memory, media_fd: int | None = None) -> None:
+    `turn`: of a standby, which has vital signs and a journal of its own until then, and no ring.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        config: Config,
+        memory: Memory,
+        media_fd: int | None = None,
+        turn: Turn | None = None,
+    ) -> None:
         self.name = process.name
         self.config = config
-        self.memory = memory
         self.media_fd = media_fd
         self.stopping = False
-        self.vitals = Vitals(memory.vitals(process.name))
-        self.log = Log(process.name, self.journal)
         self._process = process
-        self._journal = TextWriter(memory.writer("journal", process.name))
+        self._memory = memory
+        self._turn = turn
         self._roster = (-1, Roster())
+        self._take_row(standby_of(process.name) if turn else process.name)
+
+    def _take_row(self, row: str) -> None:
+        self.vitals = Vitals(self._memory.vitals(row))
+        self.log = Log(row, self.journal)
+        self._journal = TextWriter(self._memory.writer("journal", row))
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether this is a standby whose turn has not come."""
+        return self._turn is not None
+
+    @property
+    def memory(self) -> Memory:
+        """The shared memory. Raises RuntimeError in a standby before its turn: every ring has one reader."""
+        if self._turn:
+            raise RuntimeError(f"a standby of {self.name} touches nothing that is shared before `stand_by` returns")
+        return self._memory
+
+    def stand_by(self) -> None:
+        """Everything is loaded: whoever is a standby waits here until it takes over, others go on at once."""
+        if self._turn:
+            self.vitals.ready()
+            self._turn.wait(self.vitals.beat)
+            self._turn = None
+            self._take_row(self.name)
 
     def ready(self) -> None:
         """Say that everything is loaded and warm. From now on the heartbeat has a deadline."""

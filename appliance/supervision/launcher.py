@@ -10,6 +10,7 @@ from socket import socket
 
 from appliance.config import worker_environment
 from appliance.supervision.process_table import Process
+from appliance.supervision.turn import WORD
 
 TABLE = "appliance.supervision.process_table"
 
@@ -24,31 +25,14 @@ class Launcher:
         self._config_path = config_path
         self._sockets = sockets
         self._table = table
-        self._standbys: dict[str, Spawned] = {}
 
     def spawn(self, process: Process) -> "Spawned":
-        """Start one worker: its standby if it has one. Raises OSError when the machine has no room for it."""
-        standby = self._standbys.pop(process.name, None)
-        if standby is None:
-            return self._spawn(process, subprocess.DEVNULL)
-        if standby.popen.poll() is not None:
-            standby.close()
-            return self._spawn(process, subprocess.DEVNULL)
-        standby.go()
-        return standby
+        """Start one worker. Raises OSError when the machine has no room for it."""
+        return self._spawn(process, subprocess.DEVNULL)
 
-    def prepare(self, process: Process) -> None:
-        """Start its standby, if the table wants one: it imports everything and waits."""
-        if process.standby and process.name not in self._standbys:
-            self._standbys[process.name] = self._spawn(process, subprocess.PIPE, "--standby")
-
-    def dismiss(self) -> None:
-        """End the standbys: they have nothing to finish."""
-        for standby in self._standbys.values():
-            standby.popen.kill()
-            standby.popen.wait()
-            standby.close()
-        self._standbys.clear()
+    def spawn_standby(self, process: Process) -> "Spawned":
+        """Start one that loads everything and waits for `Spawned.go`. Raises OSError as `spawn` does."""
+        return self._spawn(process, subprocess.PIPE, "--standby")
 
     def _command(self, process: Process) -> list[str]:
         command = [sys.executable, "-u", "-m", "appliance.supervision.worker", process.name]
@@ -110,7 +94,7 @@ class Spawned:
         """Let a standby begin."""
         assert self.popen.stdin
         with contextlib.suppress(BrokenPipeError):  # it has just died: its end will be noticed
-            self.popen.stdin.write(b"go\n")
+            self.popen.stdin.write(WORD)
             self.popen.stdin.close()
 
     def close(self) -> None:

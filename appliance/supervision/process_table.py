@@ -1,5 +1,6 @@
 """The processes of the appliance: what each reads and writes, and how long it may take."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -15,7 +16,7 @@ class Process:
     heartbeat_s: float  # between two turns of its work loop
     busy_s: float = 0.0  # inside one engine call; 0: it makes none
     owns_sockets: tuple[str, ...] = ()  # sockets the watchdog opened and hands down
-    standby: bool = False  # a second interpreter waits, everything imported, to take over at once
+    standby: bool = False  # a second one can wait, everything loaded, to take over at once; see [supervision]
     needed: bool = True  # for calls: without it the appliance is not ready
 
 
@@ -34,11 +35,31 @@ WORKERS = (
         owns_sockets=("media",),
         standby=True,
     ),
-    Process("asr", "procs.asr", ("uplink",), ("segments", "languages"), ready_s=120, heartbeat_s=2, busy_s=15),
-    Process("mt", "procs.mt", ("segments",), ("translations",), ready_s=60, heartbeat_s=2, busy_s=5),
-    Process("tts", "procs.tts", ("translations",), ("downlink",), ready_s=120, heartbeat_s=2, busy_s=30),
+    Process(
+        "asr",
+        "procs.asr",
+        ("uplink",),
+        ("segments", "languages"),
+        ready_s=120,
+        heartbeat_s=2,
+        busy_s=15,
+        standby=True,
+    ),
+    Process("mt", "procs.mt", ("segments",), ("translations",), ready_s=60, heartbeat_s=2, busy_s=5, standby=True),
+    Process("tts", "procs.tts", ("translations",), ("downlink",), ready_s=120, heartbeat_s=2, busy_s=30, standby=True),
     Process("ops", "procs.ops", ("health", "timings"), (), ready_s=60, heartbeat_s=10, needed=False),
     Process("calls", "procs.calls", ("languages",), (), ready_s=10, heartbeat_s=2),
 )
 
 PROCESS_NAMES = (WATCHDOG.name, *(process.name for process in WORKERS))
+STANDBY = "-standby"
+
+
+def standby_of(name: str) -> str:
+    """What the one is called that waits to take over for process `name`."""
+    return name + STANDBY
+
+
+def rows(standbys: Iterable[str]) -> tuple[str, ...]:
+    """Everybody who has vital signs and a journal: the processes, and who waits for those of `standbys`."""
+    return (*PROCESS_NAMES, *map(standby_of, standbys))

@@ -15,6 +15,8 @@ CRASH_LIMIT = 5
 BACKOFF_MS = (0, 0, 200, 500, 1000)  # by the number of recent exits
 PROBE_MS = 30_000  # with the circuit open, it is tried this often
 
+HALTED_NS = 500 * NS_PER_MS
+
 # How long each step of the kill ladder is given before the next.
 STUCK_LADDER = ((SIGTERM, 500), (SIGUSR1, 250), (SIGKILL, 0))
 STOP_LADDER = ((SIGTERM, 5000), (SIGUSR1, 250), (SIGKILL, 0))
@@ -35,15 +37,18 @@ class OpenCircuit:
     probe_ms: int = PROBE_MS
 
 
-def after_exit(exits_ns: Sequence[int], now_ns: int, cannot_start: bool = False) -> Restart | OpenCircuit:
+def after_exit(
+    exits_ns: Sequence[int], now_ns: int, cannot_start: bool = False, standby_waits: bool = False
+) -> Restart | OpenCircuit:
     """What to do after a process has exited: restart now, restart later, or open the circuit.
 
-    `exits_ns`: when it exited so far, this time included; `cannot_start`: it said itself that it cannot.
+    `exits_ns`: when it exited so far, this time included; `cannot_start`: it said itself that it cannot;
+    `standby_waits`: somebody takes over who has begun already. The pause is for those who would begin anew.
     """
     recent = sum(now_ns - exited_ns < CRASH_WINDOW_NS for exited_ns in exits_ns)
     if cannot_start or recent >= CRASH_LIMIT:
         return OpenCircuit()
-    return Restart(after_ms=BACKOFF_MS[min(recent, len(BACKOFF_MS) - 1)])
+    return Restart(after_ms=0 if standby_waits else BACKOFF_MS[min(recent, len(BACKOFF_MS) - 1)])
 
 
 def ladder_step(ladder: Ladder, steps_taken: int, elapsed_ns: int) -> Signals | None:
@@ -65,11 +70,12 @@ class Verdict(Enum):
     NOT_READY = "not ready in time"
     SILENT = "no heartbeat"
     BUSY_TOO_LONG = "busy past its deadline"
+    HALTED = "halted by a signal"  # SIGSTOP: it does nothing at all, whatever it is allowed the time for
 
     @property
     def stuck(self) -> bool:
         """Whether a deadline of the process table is over: time for the kill ladder."""
-        return self in (Verdict.NOT_READY, Verdict.SILENT, Verdict.BUSY_TOO_LONG)
+        return self in (Verdict.NOT_READY, Verdict.SILENT, Verdict.BUSY_TOO_LONG, Verdict.HALTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +86,13 @@ class Signs:
     ready_ns: int
     heartbeat_ns: int
     busy_until_ns: int
+    halted_ns: int = 0  # since when the kernel says that it is halted
 
 
 def overdue(signs: Signs, process: Process, now_ns: int) -> Verdict:
     """Judge a running process by its vital signs against its deadlines in the process table."""
+    if signs.halted_ns and now_ns - signs.halted_ns > HALTED_NS:
+        return Verdict.HALTED
     if signs.busy_until_ns:
         return Verdict.OK if now_ns <= signs.busy_until_ns else Verdict.BUSY_TOO_LONG
     if not signs.ready_ns:

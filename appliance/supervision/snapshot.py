@@ -5,6 +5,7 @@ import msgspec
 from appliance import clock
 from appliance.frames.memory import Memory
 from appliance.frames.roster import Lane, Leg, Roster
+from appliance.supervision.process_table import STANDBY
 from appliance.supervision.vitals import State, Vitals
 from appliance.units import NS_PER_MS, NS_PER_S
 
@@ -20,6 +21,7 @@ class ProcessView(msgspec.Struct, frozen=True):
     busy_left_ms: float | None  # until the deadline of its engine call; None: it is in none
     restarts: int
     counters: dict[str, int]
+    waits_for: str = ""  # of a standby: the process that it takes over from
 
 
 class RingView(msgspec.Struct, frozen=True):
@@ -72,8 +74,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     @property
     def healthy(self) -> bool:
-        """Whether every process is up."""
-        return all(process.state in ("up", "late") for process in self.processes)
+        """Whether every process is up. Who waits to take over is not needed as long as nothing happens."""
+        return all(process.state in ("up", "late") for process in self.processes if not process.waits_for)
 
 
 def take(memory: Memory) -> Snapshot:
@@ -91,6 +93,7 @@ def take(memory: Memory) -> Snapshot:
 def _process(name: str, vitals: Vitals, now_ns: int) -> ProcessView:
     signs = vitals.signs()
     running = vitals.state not in (State.STOPPED, State.WAITING, State.CIRCUIT_OPEN)
+    process, standby, _ = name.partition(STANDBY)
     return ProcessView(
         name=name,
         state=vitals.state.name.lower(),
@@ -100,6 +103,7 @@ def _process(name: str, vitals: Vitals, now_ns: int) -> ProcessView:
         busy_left_ms=(signs.busy_until_ns - now_ns) / NS_PER_MS if signs.busy_until_ns and running else None,
         restarts=vitals.exits,
         counters=vitals.counters(),
+        waits_for=process if standby else "",
     )
 
 

@@ -9,17 +9,19 @@ from appliance import clock
 from appliance.frames.messages import HealthEvent, LogLine
 from appliance.supervision.child import Child
 from appliance.supervision.chronicle import Chronicle
-from appliance.supervision.launcher import Launcher
+from appliance.supervision.launcher import Launcher, Spawned
+from appliance.supervision.notify import Notify
 from appliance.supervision.recovery import (
     EXIT_CANNOT_START,
     STOP_LADDER,
-    STUCK_LADDER,
     OpenCircuit,
     Signs,
     Verdict,
     after_exit,
     overdue,
 )
+from appliance.supervision.standby import patience, stuck_ladder
+from appliance.supervision.standbys import Standbys
 from appliance.supervision.vitals import State, Vitals
 from appliance.units import NS_PER_MS, NS_PER_S
 
@@ -32,21 +34,24 @@ AMNESTY_NS = NS_PER_S
 class Supervisor:
     """Keeps `children` alive until it is told to stop by SIGTERM, SIGINT or SIGHUP; a second such signal kills at once.
 
-    `drain` moves the workers' journals to `out`; `notify` takes sd_notify states. Order of `children`: the last one is
-    stopped first and alone, because it leaves things outside this machine's memory to clean (channels); then the rest.
+    `drain` moves the workers' journals to `out`; `notify` tells the service manager. Order of `children`: the last one
+    is stopped first and alone, because it leaves things outside this machine's memory to clean (channels); then the
+    rest.
     """
 
     def __init__(
         self,
         children: Sequence[Child],
         launcher: Launcher,
+        standbys: Standbys,
         vitals: Vitals,
         out: Chronicle,
         drain: Callable[[], None],
-        notify: Callable[[str], None],
+        notify: Notify,
     ) -> None:
         self._children = children
         self._launcher = launcher
+        self._standbys = standbys
         self._vitals = vitals
         self._out = out
         self._drain = drain
@@ -65,9 +70,12 @@ class Supervisor:
         try:
             while not self._stop_signals:
                 self._turn(self._look_after)
+                if self._told_ready:
+                    now_ns = clock.now_ns()
+                    self._standbys.look_after(self._children, now_ns, may_judge=now_ns >= self._judge_from_ns)
             self._shut_down()
         finally:
-            self._launcher.dismiss()
+            self._standbys.dismiss()
             self._kill_all()
             self._selector.close()
 
@@ -90,7 +98,8 @@ class Supervisor:
             look_after(child, now_ns)
         self._drain()
         self._out.flush()
-        self._notify("WATCHDOG=1")
+        self._notify.alive(now_ns)
+        self._notify.status(self._sentence())
 
     def _look_after(self, child: Child, now_ns: int) -> None:
         if not child.spawned:
@@ -104,18 +113,27 @@ class Supervisor:
             self._judge(child, now_ns)
 
     def _spawn(self, child: Child, now_ns: int) -> None:
+        if standby := self._standbys.take(child.name, now_ns):
+            child.succeed(standby, now_ns)
+            self._watch(child, standby)
+            self._event(child.name, "starting", "the standby takes over")
+            return
         self._event(child.name, "starting", "restart" if child.exits_ns else "spawn")
         try:
-            spawned = child.spawn(self._launcher, now_ns)
+            self._watch(child, child.spawn(self._launcher, now_ns))
         except OSError as error:
             child.exits_ns.append(now_ns)
             self._plan_restart(child, f"not started ({error.strerror})", False, now_ns)
-            return
+
+    def _watch(self, child: Child, spawned: Spawned) -> None:
         self._selector.register(spawned.pidfd, selectors.EVENT_READ)
-        self._selector.register(spawned.output.descriptor, selectors.EVENT_READ, child)
+        if not spawned.output.ended:
+            self._selector.register(spawned.output.descriptor, selectors.EVENT_READ, child)
 
     def _judge(self, child: Child, now_ns: int) -> None:
-        verdict = overdue(child.vitals.signs(), child.process, now_ns)
+        waits = self._standbys.wait_for(child.name, now_ns)
+        deadlines = patience(child.deadlines, waits, child.exits_ns, now_ns)
+        verdict = overdue(child.signs(now_ns), deadlines, now_ns)
         if verdict.stuck:
             if now_ns >= self._judge_from_ns:
                 self._begin_to_end(child, verdict, now_ns)
@@ -129,22 +147,16 @@ class Supervisor:
     def _became_ready(self, child: Child) -> None:
         child.was_ready = True
         self._event(child.name, "up", "ready")
-        self._prepare_standby(child)
         if not self._told_ready and all(each.was_ready for each in self._children if each.process.needed):
             self._told_ready = True
             self._event("watchdog", "up", "ready")
-            self._notify("READY=1")
-
-    def _prepare_standby(self, child: Child) -> None:
-        try:
-            self._launcher.prepare(child.process)
-        except OSError as error:
-            self._log("warning", f"{child.name} has no standby ({error.strerror}): a restart will take longer")
+            self._notify.ready()
 
     def _begin_to_end(self, child: Child, verdict: Verdict, now_ns: int) -> None:
         self._log("error", f"{child.name} is stuck: {verdict.value}")
         child.vitals.state = State.STUCK
-        child.begin_to_end(STUCK_LADDER, now_ns)
+        waits = self._standbys.wait_for(child.name, now_ns)
+        child.begin_to_end(stuck_ladder(verdict, waits), now_ns)
         self._climb(child, now_ns)
 
     def _climb(self, child: Child, now_ns: int) -> None:
@@ -163,7 +175,8 @@ class Supervisor:
         self._look_after(child, now_ns)
 
     def _plan_restart(self, child: Child, how: str, cannot_start: bool, now_ns: int) -> None:
-        action = after_exit(child.exits_ns, now_ns, cannot_start)
+        waits = self._standbys.wait_for(child.name, now_ns)
+        action = after_exit(child.exits_ns, now_ns, cannot_start, standby_waits=waits)
         if isinstance(action, OpenCircuit):
             child.vitals.state = State.CIRCUIT_OPEN
             wait_ms = action.probe_ms
@@ -188,7 +201,8 @@ class Supervisor:
 
     def _shut_down(self) -> None:
         self._event("watchdog", "stopping", "shutdown")
-        self._notify("STOPPING=1")
+        self._notify.stopping()
+        self._standbys.dismiss()
         self._vitals.state = State.STOPPING
         for child in self._children:
             child.restart_at_ns = None
@@ -233,6 +247,11 @@ class Supervisor:
             self._out.write(LogLine(process=child.name, level="output", text=line, ts_ns=clock.now_ns()))
         if output.ended:
             self._selector.unregister(output.descriptor)
+
+    def _sentence(self) -> str:
+        """How the appliance does, in a few words."""
+        odd = [f"{child.name} {child.vitals.state.words}" for child in self._children if not child.works]
+        return ", ".join(odd) or f"{len(self._children)} processes work, {self._standbys.waiting} wait to take over"
 
     def _event(self, component: str, status: str, action: str, lag_ms: float = 0.0) -> None:
         self._out.write(HealthEvent(component, status, action, clock.now_ns(), lag_ms=lag_ms))

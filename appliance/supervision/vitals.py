@@ -74,6 +74,12 @@ class State(IntEnum):
     WAITING = 5  # exited, to be restarted after its backoff
     CIRCUIT_OPEN = 6  # exited too often: tried again now and then
     STOPPING = 7
+    STANDBY = 8  # loaded and warm, it waits to take over
+
+    @property
+    def words(self) -> str:
+        """For who reads it."""
+        return self.name.lower().replace("_", " ")
 
 
 class Vitals:

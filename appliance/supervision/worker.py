@@ -16,16 +16,17 @@ from appliance.plain_errors import is_plain
 from appliance.supervision.context import Context
 from appliance.supervision.process_table import WATCHDOG, Process
 from appliance.supervision.recovery import EXIT_CANNOT_START
+from appliance.supervision.turn import Turn
 from appliance.supervision.vitals import Vitals
 
 
-def run(process: Process, config_path: Path, media_fd: int | None) -> int:
-    """Live as `process` until told to stop; returns the exit status."""
+def run(process: Process, config_path: Path, media_fd: int | None, turn: Turn | None = None) -> int:
+    """Live as `process`, or as its standby until its `turn`, until told to stop; returns the exit status."""
     settings = config.load(config_path)
     memory = Memory.attach(settings.instance)
     if os.getppid() != Vitals(memory.vitals(WATCHDOG.name)).pid:
         return 0  # the watchdog died before we could ask to die with it
-    context = Context(process, settings, memory, media_fd)
+    context = Context(process, settings, memory, media_fd, turn)
     _stop_on_signals(context)
     importlib.import_module(process.module).main(context)
     memory.close()
@@ -35,7 +36,7 @@ def run(process: Process, config_path: Path, media_fd: int | None) -> int:
 def _stop_on_signals(context: Context) -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         context.stopping = True
-        if not context.vitals.ready_ns:  # still loading: there is nothing to finish
+        if context.is_waiting or not context.vitals.ready_ns:  # there is nothing to finish
             raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
@@ -51,16 +52,12 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--media-fd", type=int)
-    parser.add_argument("--standby", action="store_true", help="import everything, then wait for a line on stdin")
+    parser.add_argument("--standby", action="store_true", help="load everything, then wait for a word on stdin")
     parser.add_argument("--table", default="appliance.supervision.process_table", help="the module that has WORKERS")
     options = parser.parse_args()
     process = next(row for row in importlib.import_module(options.table).WORKERS if row.name == options.name)
-    if options.standby:
-        importlib.import_module(process.module)
-        if not sys.stdin.readline():
-            sys.exit(0)  # not needed any more
     try:
-        status = run(process, options.config, options.media_fd)
+        status = run(process, options.config, options.media_fd, Turn() if options.standby else None)
     except Exception as error:
         if not is_plain(error):
             raise
