@@ -14,10 +14,9 @@ from types import ModuleType
 import numpy as np
 import soundfile
 import torch
+from torch import Tensor
 
 from appliance.media.resample import resample as resample_whole
-
-Tensor = torch.Tensor
 
 
 def provide_torchaudio() -> bool:
