@@ -1,10 +1,10 @@
 # make lists what there is; make demo and make test set everything up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test test-xtts lint bench clean
 RUN := .venv/bin
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## everything a fresh Debian 12 needs: packages, environment, models, Asterisk
 	@bash image/provision.sh
@@ -15,6 +15,9 @@ demo: setup ## a real call between two softphones, interpreted both ways; result
 test: setup lint ## every test, the real calls included
 	@$(RUN)/pytest
 
+test-xtts: setup ## the tests of XTTS v2, which need torch: in an environment of their own, .venv-xtts
+	@bash image/provision_xtts.sh && .venv-xtts/bin/mypy --no-error-summary && .venv-xtts/bin/pytest tests/xtts
+
 lint: setup ## style, types and the rules of the house
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --quiet --check . && $(RUN)/mypy --no-error-summary && $(RUN)/lint-imports
 
@@ -22,4 +25,4 @@ bench: setup ## what this machine can carry
 	@$(RUN)/dragoman bench ring && $(RUN)/dragoman bench rtp && $(RUN)/dragoman bench store
 
 clean: ## forget the environment and the build; the cache of models and Asterisk stays
-	@rm -rf .venv build demo-out
+	@rm -rf .venv .venv-xtts build demo-out
