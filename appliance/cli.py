@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.commands import bench, config, demo, doctor, events, languages, status, up, voices
+from appliance.commands import bench, config, demo, doctor, events, languages, models, status, up, voices
 from appliance.config import ConfigError
 from appliance.plain_errors import is_plain
 
@@ -32,6 +32,7 @@ app.command()(doctor.doctor)
 app.command()(languages.languages)
 app.add_typer(config.app, name="config")
 app.add_typer(bench.app, name="bench")
+app.add_typer(models.app, name="models")
 app.add_typer(voices.app, name="voices")
 
 
