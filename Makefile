@@ -1,10 +1,10 @@
 # make lists what there is; make demo and make test set everything up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench chaos soak clean
+.PHONY: help setup demo test test-xtts lint bench chaos soak clean
 RUN := .venv/bin
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## everything a fresh Debian 12 needs: packages, environment, models, Asterisk
 	@bash image/provision.sh
@@ -16,6 +16,9 @@ demo: setup ## a real call between two softphones, interpreted both ways; result
 test: setup lint ## every test, the real calls included
 	@others=$$(mktemp); nice $(RUN)/pytest -m "not call" >$$others 2>&1 & rest=$$!; \
 	$(RUN)/pytest -m call; calls=$$?; wait $$rest; rest=$$?; cat $$others; rm -f $$others; exit $$((calls ? calls : rest))
+
+test-xtts: setup ## the tests of XTTS v2, which need torch: in an environment of their own, .venv-xtts
+	@bash image/provision_xtts.sh && .venv-xtts/bin/mypy --no-error-summary && .venv-xtts/bin/pytest tests/xtts
 
 lint: setup ## style, types and the rules of the house
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --quiet --check . && $(RUN)/mypy --no-error-summary && $(RUN)/lint-imports
@@ -30,4 +33,4 @@ bench: setup ## what this machine can carry
 	@$(RUN)/dragoman bench ring && $(RUN)/dragoman bench rtp && $(RUN)/dragoman bench store
 
 clean: ## forget the environment and the build; the cache of models and Asterisk stays
-	@rm -rf .venv build demo-out
+	@rm -rf .venv .venv-xtts build demo-out

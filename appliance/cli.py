@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.commands import bench, chaos, config, demo, doctor, events, languages, status, up, voices
+from appliance.commands import bench, chaos, config, demo, doctor, events, languages, models, status, up, voices
 from appliance.config import ConfigError
 from appliance.plain_errors import is_plain
 
@@ -33,6 +33,7 @@ app.command()(chaos.chaos)
 app.command()(languages.languages)
 app.add_typer(config.app, name="config")
 app.add_typer(bench.app, name="bench")
+app.add_typer(models.app, name="models")
 app.add_typer(voices.app, name="voices")
 
 

@@ -66,7 +66,7 @@ def verified_folder(model: Model, cache_dir: Path) -> Path:
 
     Raises EngineError with what is wrong, and what to do about it.
     """
-    folder = _folder(model, cache_dir)
+    folder = folder_of(model, cache_dir)
     for file in model.files:
         verify(folder / file.name, file, _remedy(model, folder))
     return folder
@@ -91,7 +91,7 @@ def assemble(model: Model, cache_dir: Path) -> Path:
 
     The folder appears under its name only when it is complete and proven. Raises EngineError.
     """
-    folder = _folder(model, cache_dir)
+    folder = folder_of(model, cache_dir)
     if _is_right(model, cache_dir):
         return folder
     fresh = folder.with_name(f".{model.name}.{os.getpid()}")
@@ -151,7 +151,8 @@ def _join(file: ModelFile, path: Path) -> None:
                 shutil.copyfileobj(source, whole, CHUNK_BYTES)
 
 
-def _folder(model: Model, cache_dir: Path) -> Path:
+def folder_of(model: Model, cache_dir: Path) -> Path:
+    """Where its files are, or will be when they are put together. Raises EngineError for a package that is missing."""
     if model.assembled:
         return cache_dir.expanduser() / "models" / model.name
     first = model.files[0]
