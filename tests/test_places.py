@@ -94,6 +94,6 @@ def test_the_roster_says_who_speaks_into_which_booth() -> None:
     seats = Seats({0: 4, 1: 5}, {(0, "pt-br"): 2, (1, "en"): 3}, {"pt-br": 0, "en": 1})
     ear, booth = Address("10.0.0.1", 7000), Address("10.0.0.1", 7002)
     part = roster_of(room_of(A_CALL), seats, {0: ear, 1: None}, {"en": booth})
-    assert part.legs == (roster.Leg(4, 7, "r1", "en", ear), roster.Leg(5, 7, "r1", "pt-br", None))
+    assert part.legs == (roster.Leg(4, 7, "r1", "en", ear), roster.Leg(5, 7, "r1", "pt-br", None, index=1))
     assert part.lanes == (roster.Lane(2, 7, 4, "pt-br", 0), roster.Lane(3, 7, 5, "en", 1))
     assert part.booths == (roster.Booth(0, "r1", "pt-br", None), roster.Booth(1, "r1", "en", booth))

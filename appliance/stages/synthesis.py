@@ -6,7 +6,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from appliance.clock import now_ns
-from appliance.engines.protocols import EngineError, EngineUnavailable, Samples, Speech, Synthesizer, covers
+from appliance.engines.protocols import (
+    ClonedVoice,
+    CloningSynthesizer,
+    EngineError,
+    EngineUnavailable,
+    Samples,
+    Speech,
+    Synthesizer,
+    covers,
+)
 from appliance.engines.registry import for_language
 from appliance.media.resample import resample
 from appliance.recovery.breaker import PATIENCE_MS
@@ -15,6 +24,7 @@ from appliance.speech.phrasing import Voice
 from appliance.speech.trimming import silence, trimmed
 from appliance.stages.engine_chain import EngineChain
 from appliance.stages.lane_speech import Clause
+from appliance.stages.leg_voices import LegVoices, Way
 from appliance.stages.patience import Call
 from appliance.supervision.context import Context
 from appliance.units import NS_PER_MS, SAMPLE_RATE_HZ
@@ -32,6 +42,7 @@ class _Job:
     began_ns: int = 0
     heard_ns: int = 0  # the last sound of it, or its beginning
     pieces: list[Speech] = field(default_factory=list)
+    way: Way = field(default_factory=Way)
 
 
 class Synthesis:
@@ -49,6 +60,7 @@ class Synthesis:
         self._complain = complain
         self._wake = wake
         self._jobs: list[_Job] = []
+        self._legs = LegVoices(context, chain.engines.by_name)
         self._overdue: dict[str, Call[Speech]] = {}  # that nobody waits for any more, by engine
         self._voices: dict[tuple[str, str], Voice] = {}  # by engine and language
 
@@ -75,6 +87,14 @@ class Synthesis:
         self._jobs.append(job)
         self._ask(job)
 
+    def follow(self) -> None:
+        """Take in who is there."""
+        self._legs.follow()
+
+    def close(self) -> None:
+        """No more calls."""
+        self._legs.close()
+
     def finished(self) -> Iterator[tuple[Clause, Samples]]:
         """The clauses that have been spoken since the last call, at 16 kHz; no samples where nobody could."""
         for job in list(self._jobs):
@@ -94,15 +114,27 @@ class Synthesis:
         if name is None or self._is_busy(name):
             return
         job.name = self._chain.ask(job.names, job.failed) or name
-        engine, clause = self._chain.engines.by_name[name], job.clause
         overdue = self._overdue.pop(name, None)
         if overdue and overdue.goes_on:
             self._overdue[name] = overdue
             self._fail(job, EngineUnavailable(f"{name} still speaks a clause that nobody waits for any more"))
             return
-        job.pieces, job.began_ns = [], now_ns()
+        self._call(job, self._legs.way(job.clause, name))
+
+    def _call(self, job: _Job, way: Way) -> None:
+        """Have the engine of `job` speak its clause."""
+        engine, text, language = (
+            self._chain.engines.by_name[job.name],
+            job.clause.text,
+            job.clause.translation.target_language,
+        )
+        job.way, job.pieces, job.began_ns = way, [], now_ns()
         job.heard_ns = job.began_ns
-        job.call = Call(lambda: engine.synthesize(clause.text, clause.translation.target_language), name, self._wake)
+        voice = way.voice
+        if voice and isinstance(engine, CloningSynthesizer):
+            job.call = Call(lambda: engine.synthesize_as(voice, text, language, way.speed), job.name, self._wake)
+        else:
+            job.call = Call(lambda: engine.synthesize(text, language, way.speed), job.name, self._wake)
 
     def _is_over(self, job: _Job) -> bool:
         """Whether the engine has finished. One that failed, or takes too long although another could speak, is left."""
@@ -110,7 +142,10 @@ class Synthesis:
         try:
             pieces, is_over = job.call.news()
         except EngineError as error:
-            self._fail(job, error)
+            if job.way.voice and not isinstance(error, EngineUnavailable):
+                self._lose_voice(job, job.way.voice, error)
+            else:
+                self._fail(job, error)
             return False
         if pieces:
             job.pieces += pieces
@@ -135,6 +170,12 @@ class Synthesis:
         job.call = None
         self._ask(job)
 
+    def _lose_voice(self, job: _Job, voice: ClonedVoice, error: EngineError) -> None:
+        """The engine cannot speak with this voice: it speaks the clause with its own, at once."""
+        self._legs.failed(job.name, voice, error)
+        self._complain(error)
+        self._call(job, job.way._replace(voice=None, why=str(error), is_fault=True))
+
     def _sound(self, job: _Job) -> Samples:
         """Without silence around it; what the engine took for it is remembered."""
         self._chain.answered(job.name)
@@ -144,7 +185,8 @@ class Synthesis:
         voice = self._voices[key]
         cost = learned(voice.cost, took_ms, 1000 * len(samples) / SAMPLE_RATE_HZ, len(job.clause.text))
         self._voices[key] = replace(voice, cost=cost)
-        return samples
+        notes = self._legs.spoken(job.clause, job.way, job.name) if len(samples) else silence(0, SAMPLE_RATE_HZ)
+        return np.concatenate((notes, samples))
 
     def _is_busy(self, name: str) -> bool:
         return any(job.call and job.name == name for job in self._jobs)

@@ -34,11 +34,14 @@ WORKERS = (
         owns_sockets=("media",),
         standby=True,
     ),
-    Process("asr", "procs.asr", ("uplink",), ("segments", "languages"), ready_s=120, heartbeat_s=2, busy_s=15),
+    Process(
+        "asr", "procs.asr", ("uplink",), ("segments", "languages", "speech"), ready_s=120, heartbeat_s=2, busy_s=15
+    ),
     Process("mt", "procs.mt", ("segments",), ("translations",), ready_s=60, heartbeat_s=2, busy_s=5),
-    Process("tts", "procs.tts", ("translations",), ("downlink",), ready_s=120, heartbeat_s=2, busy_s=30),
+    Process("tts", "procs.tts", ("translations", "samples"), ("downlink",), ready_s=120, heartbeat_s=2, busy_s=30),
+    Process("voices", "procs.voices", ("speech",), ("speakers", "samples"), ready_s=60, heartbeat_s=10, needed=False),
     Process("ops", "procs.ops", ("health", "timings"), (), ready_s=60, heartbeat_s=10, needed=False),
-    Process("calls", "procs.calls", ("languages",), (), ready_s=10, heartbeat_s=2),
+    Process("calls", "procs.calls", ("languages", "speakers"), (), ready_s=10, heartbeat_s=2),
 )
 
 PROCESS_NAMES = (WATCHDOG.name, *(process.name for process in WORKERS))
