@@ -1,5 +1,6 @@
 """tts with an engine that clones: whose voice a clause is spoken with, and what happens when that cannot be."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from voice_store import change, voices_in
 
 import procs.tts
 from appliance.clock import now_ns
-from appliance.engines.protocols import CloningSynthesizer, VoiceConditioner
+from appliance.engines.protocols import ClonedVoice, CloningSynthesizer, Samples, VoiceConditioner
 from appliance.engines.registry import Engines
 from appliance.frames.messages import HealthEvent, JournalEntry, Spoken
 from appliance.frames.ring import END, START
 from appliance.frames.roster import Leg, Roster
 from appliance.frames.text import TextWriter
+from appliance.stages.leg_voices import NOTHING
+from appliance.stages.voice_reader import VoiceReader
 from appliance.supervision.context import Context
 from appliance.units import NS_PER_MS
 
@@ -213,6 +216,38 @@ def test_a_voice_is_learned_in_the_call_and_forgotten_with_it(begin: Callable[..
     talk.appliance.memory.write_roster(Roster(LEGS, LANES))  # … and somebody else comes to its place
     assert talk.says() == STOCK_LOUDNESS
     assert not list(tmp_path.iterdir())  # nothing was written anywhere
+
+
+def test_what_is_being_learned_when_it_is_taken_back_is_never_spoken_with(tmp_path: Path) -> None:
+    slow, leg = SlowCloner(), (0, 7)
+    reader = VoiceReader(voices_in(tmp_path), {"toy": slow})
+    reader.want(frozenset(), frozenset({leg, (1, 7)}))
+    for take_back in (lambda: reader.learn(leg, NOTHING), lambda: reader.want(frozenset(), frozenset({(1, 7)}))):
+        slow.free.clear()
+        slow.begun.clear()
+        reader.learn(leg, np.full(96_000, 0.5, np.float32))
+        assert slow.begun.wait(60)
+        take_back()
+        slow.free.set()
+        reader.learn((1, 7), np.full(96_000, 0.4, np.float32))
+        wait_until(lambda: (1, 7) in reader.learned)
+        assert leg not in reader.learned
+        reader.learn((1, 7), NOTHING)
+        reader.want(frozenset(), frozenset({leg, (1, 7)}))
+    reader.close()
+
+
+class SlowCloner(ToyCloner):
+    """Learns no sooner than it is `free`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free, self.begun = threading.Event(), threading.Event()
+
+    def condition(self, speaker_id: str, samples: Samples, rate_hz: int) -> ClonedVoice:
+        self.begun.set()
+        assert self.free.wait(60)
+        return super().condition(speaker_id, samples, rate_hz)
 
 
 def test_what_is_on_file_comes_before_what_was_learned_unless_it_was_made_for_another_engine(

@@ -9,7 +9,7 @@ from appliance.clock import now_ns
 from appliance.config import VoicesConfig
 from appliance.frames.messages import HealthEvent, SpeakerFound
 from appliance.frames.roster import Leg
-from appliance.units import NS_PER_S
+from appliance.units import NS_PER_S, SAMPLE_RATE_HZ
 from appliance.voices.arrays import Floats
 from appliance.voices.choice import (
     FIRST_LOOK_S,
@@ -173,7 +173,7 @@ class LegSpeaker:
         entry = self._directory.get(self._choice.speaker)
         if entry is None or len(entry.centres) < 2:
             return
-        found = style(self.heard.sound(STYLE_OF_S), 16_000)
+        found = style(self.heard.sound(STYLE_OF_S), SAMPLE_RATE_HZ)
         if found and found.model == entry.style_model:
             self._manner = nearest_manner(entry.centres, found.numbers(), self._manner)
 

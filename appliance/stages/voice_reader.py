@@ -45,8 +45,9 @@ class VoiceReader:
         self._made: dict[str, tuple[Profile, OnFile]] = {}
         self._speakers: frozenset[str] = frozenset()
         self._legs: frozenset[LegKey] = frozenset()
-        self._lessons: dict[LegKey, Samples] = {}
-        self._lock = threading.Lock()  # around `learned`, `_legs` and `_lessons`, never while anything is waited for
+        self._lessons: dict[LegKey, Samples] = {}  # the newest of each leg; it is one until it is taken back
+        self._to_learn: list[LegKey] = []
+        self._lock = threading.Lock()  # around the three before it and `learned`, never while anything is waited for
         self._news = threading.Event()
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="voices", daemon=True)
@@ -56,9 +57,9 @@ class VoiceReader:
         """These voices are spoken with, and these legs are there; what was learned of any other one is forgotten."""
         with self._lock:
             self._legs = legs
-            for gone in [key for key in (*self.learned, *self._lessons) if key not in legs]:
+            for gone in [key for key in self._lessons if key not in legs]:
+                del self._lessons[gone]
                 self.learned.pop(gone, None)
-                self._lessons.pop(gone, None)
         if speakers != self._speakers:
             self._speakers = speakers
             self._news.set()
@@ -70,6 +71,7 @@ class VoiceReader:
             self._lessons.pop(leg, None)
             if len(samples) and self._conditioners and leg in self._legs:
                 self._lessons[leg] = samples
+                self._to_learn.append(leg)
         self._news.set()
 
     def close(self) -> None:
@@ -121,18 +123,26 @@ class VoiceReader:
             self._store = None
 
     def _learn(self) -> None:
+        """Learn one voice; the next one after another look at those on file."""
         with self._lock:
-            lessons, self._lessons = self._lessons, {}
-        for leg, samples in lessons.items():
-            for model, conditioner in self._conditioners.items():
-                try:
-                    voice = conditioner.condition(f"learned-{leg[1]}-{leg[0]}", samples, SAMPLE_RATE_HZ)
-                except EngineError as error:
-                    self.problems.append(error)
-                    continue
-                with self._lock:
-                    if leg in self._legs and leg not in self._lessons:  # the call may be over meanwhile
-                        self.learned.setdefault(leg, {})[model] = voice
+            if not self._to_learn:
+                return
+            leg = self._to_learn.pop(0)
+            samples = self._lessons.get(leg)
+            if self._to_learn:
+                self._news.set()
+        if samples is None:
+            return
+        for model, conditioner in self._conditioners.items():
+            try:
+                voice = conditioner.condition(f"learned-{leg[1]}-{leg[0]}", samples, SAMPLE_RATE_HZ)
+            except EngineError as error:
+                self.problems.append(error)
+                continue
+            with self._lock:
+                # The call may be over meanwhile, or somebody else may have the phone.
+                if self._lessons.get(leg) is samples:
+                    self.learned.setdefault(leg, {})[model] = voice
 
 
 def _on_file(profile: Profile) -> OnFile:

@@ -47,7 +47,7 @@ class Directory:
                 return False
             self._change = self._store.last_change  # first: what changes meanwhile is looked at the next time
             self._read(self._store, progress)
-        except StoreUnusable as error:
+        except VoiceError as error:
             self.problem = str(error)
             return False
         self.problem = ""

@@ -37,10 +37,15 @@ class ToyCloner:
 
     def condition(self, speaker_id: str, samples: Samples, rate_hz: int) -> ClonedVoice:
         """A voice as loud as what was said."""
-        assert rate_hz == 16_000
+        assert rate_hz in (16_000, 24_000)  # in a call; at an enrolment
         loudness = float(np.abs(samples).max())
         return ClonedVoice(speaker_id, np.zeros((32, 1024), np.float32), np.full(512, loudness, np.float32))
 
 
 def _speech(loudness: float) -> Speech:
     return Speech(np.full(8_000, loudness, np.float32), 16_000)
+
+
+def made(_config: object) -> ToyCloner:
+    """For the table of engines."""
+    return ToyCloner()
