@@ -36,6 +36,7 @@ COMMANDS = [
     "voices export",
     "voices import",
     "voices check",
+    "voices preview",
 ]
 ROUTE = """
 [[phones]]

@@ -20,8 +20,10 @@ from appliance.frames.ring import END, START
 from appliance.frames.roster import Leg, Roster, call_stamp
 from appliance.media.resample import resample
 from appliance.supervision.context import Context
+from appliance.supervision.vitals import Vitals
 from appliance.units import FRAME_BYTES
 from appliance.voices.identity import load_encoder, mean_voice
+from appliance.voices.prosody import style
 from appliance.voices.resemblyzer import clean_speech
 
 ENROLLED = ("vm-tempgreeting2", "demo-enterkeywords", "vm-forwardoptions")
@@ -88,9 +90,10 @@ class Line:
 
 @pytest.fixture
 def line(appliance: Appliance, tmp_path: Path, identity: Path, request: pytest.FixtureRequest) -> Iterator[Line]:
-    """With Allison on file; `request.param`: what the leg is, and what its route says."""
-    leg, route = request.param
-    config = msgspec.structs.replace(Config(), voices=voices_in(tmp_path))
+    """With Allison on file; `request.param`: what the leg is, what its route says, and `[voices]`."""
+    leg, route, *settings = request.param
+    voices = msgspec.structs.replace(voices_in(tmp_path), **(settings[0] if settings else {}))
+    config = msgspec.structs.replace(Config(), voices=voices)
     cache_dir = config.cache_dir.expanduser()
     routes = (Route("1001", "en", "pt-br", "PJSIP/bruno", **route),)
     appliance.config = msgspec.structs.replace(
@@ -130,7 +133,7 @@ def test_route_and_number_decide_before_a_word_is_said(line: Line, choice: tuple
     assert {(each.leg, each.call, each.speaker, each.chosen_by) for each in told} == {(0, 7, *choice)}
 
 
-@pytest.mark.parametrize("line", [({}, {})], indirect=True)
+@pytest.mark.parametrize("line", [({}, {}, {"on_mismatch": "stock"})], indirect=True)
 def test_who_is_on_file_is_found_by_the_voice_and_missed_when_somebody_else_has_the_phone(
     line: Line, allison: Samples, joe: Samples
 ) -> None:
@@ -142,8 +145,11 @@ def test_who_is_on_file_is_found_by_the_voice_and_missed_when_somebody_else_has_
     assert line.statuses() == ["CHOSEN"]
     line.hears(joe, 24)
     line.waits_for("MISMATCH")
+    wait_until(lambda: line.found.collect(1)[-1].speaker == "")
+    line.becomes(msgspec.structs.replace(line.leg, speaker=""))
     line.hears(allison, 24)
     line.waits_for("MATCHED")
+    wait_until(lambda: line.found.collect(1)[-1].speaker == "v-allison")
     assert line.statuses() == ["CHOSEN", "MISMATCH", "MATCHED"]
 
 
@@ -181,6 +187,8 @@ def test_speech_is_handed_on_to_be_learned_where_that_is_allowed_and_wiped_after
     assert [frame.flags for frame in frames] == [START, *[0] * 298, END]  # 6 s
     assert {(frame.stream, frame.timestamp) for frame in frames} == {(0, 7)}
     assert np.abs(np.frombuffer(frames[100].payload, "<i2")).max() > 100
+    Vitals(memory.vitals("tts")).ready()  # another process, which has learned nothing
+    wait_until(lambda: memory.ring_state("samples").head >= 600)
     memory.write_roster(Roster((LEGS[1],), ()))
     wait_until(lambda: memory.ring_state("samples").head > 1024)
     ring = memory.reader("samples")
@@ -195,3 +203,23 @@ def test_speech_of_the_call_before_is_nobodys_here(line: Line, joe: Samples) -> 
     line.hears(joe, 30)
     line.leg = current
     assert "MISMATCH" not in line.statuses()
+
+
+@pytest.mark.parametrize("line", [({"phone": "4711"}, {})], indirect=True)
+def test_the_manner_is_the_one_that_is_spoken_in(line: Line, joe: Samples, tmp_path: Path) -> None:
+    calm = style(joe[:96_000], 16_000)
+    assert calm
+    np.save(tmp_path / "style.npy", calm.numbers())
+    change(
+        line.appliance.config.voices,
+        f"""
+centre = np.load({str(tmp_path / "style.npy")!r})
+own = replace(manner(1.0), style=Array.of(centre))
+style = Embedding.of({calm.model!r}, centre, 64)
+store.put(profile("v-joe", phone_numbers=("4711",), style=style, synthesis=(manner(1.0, 4.0), own)))
+""",
+    )
+    assert line.found.collect(1)[0].manner == 0
+    line.hears(joe, 8)
+    wait_until(lambda: line.found.collect(1)[-1].manner == 1)
+    assert line.found.messages[-1].speaker == "v-joe"

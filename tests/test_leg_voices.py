@@ -19,6 +19,7 @@ from appliance.frames.messages import HealthEvent, JournalEntry, Spoken
 from appliance.frames.ring import END, START
 from appliance.frames.roster import Leg, Roster
 from appliance.frames.text import TextWriter
+from appliance.stages import leg_voices
 from appliance.stages.leg_voices import NOTHING
 from appliance.stages.voice_reader import VoiceReader
 from appliance.supervision.context import Context
@@ -189,6 +190,28 @@ def test_a_voice_made_for_another_engine_is_said_so_and_its_speed_still_counts(b
     assert talk.events() == [
         ("STOCK", "lane 0 is spoken with a stock voice: v-ana was not enrolled for toy; enrol it again")
     ]
+
+
+def test_a_store_that_hangs_is_not_waited_for_and_not_trusted_for_long(
+    begin: Callable[..., Talk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = begin(ANA.format(more=""))
+    talk.until(0.5)
+    answers, read = threading.Event(), VoiceReader._read
+
+    def hangs(reader: VoiceReader) -> None:
+        assert answers.wait(60)
+        read(reader)
+
+    monkeypatch.setattr(VoiceReader, "_read", hangs)
+    assert talk.says() == 0.5
+    monkeypatch.setattr(leg_voices, "STALE_NS", 2_000 * NS_PER_MS)
+    talk.until(STOCK_LOUDNESS)
+    answers.set()
+    talk.until(0.5)
+    told = talk.events()
+    assert [status for status, _ in told] == ["CLONED", "DEGRADED", "RESTORED"]
+    assert "the store of voices does not answer" in told[1][1]
 
 
 # --- temporary voices ---
