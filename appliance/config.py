@@ -106,10 +106,17 @@ class OpsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VoicesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the voices on file are, and the box's key, without which nobody can read them."""
+    """Where the voices on file are, the box's key, without which nobody can read them, and how a voice is chosen."""
 
     folder: Path = Path("~/.local/share/dragoman/voices")
     key_file: Path = Path("~/.config/dragoman/voices.key")
+    country_code: str = ""  # of this box's own country, for callers whose numbers come without one
+    identify: bool = True  # by the voice itself, where neither route nor number says who it is
+    least_likeness: float = 0.80  # of a voice on file, to be taken for it
+    least_margin: float = 0.05  # ... and so much more than of any other one
+    identify_s: int = 15  # of speech; who has not been identified by then never is
+    other_below: float = 0.60  # a likeness that means that somebody else has taken the phone
+    on_mismatch: Literal["tell", "stock"] = "tell"  # "stock": and that one does not speak with the voice
 
 
 class Phone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -145,6 +152,17 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     glossary: str = ""  # path of a CSV file with its terms and names
     fallback_language: str = ""  # of a side that is "auto", when it cannot be found out; empty: the box's first
     fallback_s: int = 20  # ... so long after the beginning
+    caller_voice: str = ""  # a voice on file, by name or id, or "stock"; empty: by number, then by the voice itself
+    callee_voice: str = ""
+    learn_voice: Literal["nobody", "caller", "callee", "both"] = "nobody"  # who has agreed to that, for one call
+
+    def voice(self, index: int) -> str:
+        """The voice that the configuration gives the caller (0) or the callee (1)."""
+        return self.callee_voice if index else self.caller_voice
+
+    def may_learn(self, index: int) -> bool:
+        """Whether the voice of the caller (0) or the callee (1) may be learned, and forgotten after the call."""
+        return self.learn_voice in ("both", "callee" if index else "caller")
 
     @property
     def known(self) -> dict[str, str]:
@@ -254,7 +272,11 @@ def load(path: Path) -> Config:
         config,
         cache_dir=config.cache_dir.expanduser(),
         ops=msgspec.structs.replace(config.ops, access_file=config.ops.access_file.expanduser()),
-        voices=VoicesConfig(config.voices.folder.expanduser(), config.voices.key_file.expanduser()),
+        voices=msgspec.structs.replace(
+            config.voices,
+            folder=config.voices.folder.expanduser(),
+            key_file=config.voices.key_file.expanduser(),
+        ),
         asterisk=msgspec.structs.replace(config.asterisk, ari_password=password),
         routes=tuple(_with_glossary_beside(path, route) for route in config.routes),
     )

@@ -12,6 +12,7 @@ from appliance.glossaries import read_glossaries
 from appliance.supervision.process_table import rows
 from appliance.telephony import asterisk_config
 from appliance.telephony.routes import fallback_of
+from appliance.voices.choice import STOCK
 
 PORTS_PER_LEG = 4  # RTP and RTCP of the phone and of its ear
 PORTS_PER_LANE = 2  # its booth's
@@ -23,6 +24,7 @@ class Explanation(msgspec.Struct, frozen=True):
     routes: tuple[str, ...]
     full_house: tuple[str, ...]
     hearing: tuple[str, ...]
+    voices: tuple[str, ...]
     ports: tuple[str, ...]
     memory_bytes: int
     problems: tuple[str, ...] = ()
@@ -34,6 +36,7 @@ def explain(config: Config) -> Explanation:
         routes=tuple(_route(route, config) for route in config.routes),
         full_house=(_capacity(config), _emergency(config)),
         hearing=(_original(config),),
+        voices=tuple(_voices(config)),
         ports=_ports(config),
         memory_bytes=places(Layout(0, config.max_legs, config.max_lanes, rows(config.supervision.standbys))).size_bytes,
         problems=(
@@ -97,6 +100,25 @@ def _original(config: Config) -> str:
     if level_db == "off":
         return "the translation alone"
     return f"the original at {level_db:g} dB, and softer still while its translation is spoken over it"
+
+
+def _voices(config: Config) -> Iterator[str]:
+    """Whose voice somebody speaks with in the other language."""
+    voices = config.voices
+    ways = ["by phone number"]
+    if voices.identify:
+        alike = f"at least {voices.least_likeness:g}, and {voices.least_margin:g} more than any other"
+        ways.append(f"by likeness ({alike}, within {voices.identify_s} s of speech)")
+    yield f"a voice on file, chosen {', else '.join(ways)}; else a stock voice"
+    for route in config.routes:
+        for side, voice in (("caller", route.caller_voice), ("callee", route.callee_voice)):
+            if voice == STOCK:
+                yield f"{route.number}: the {side} always has a stock voice"
+            elif voice:
+                yield f'{route.number}: the {side} always speaks with the voice "{voice}"'
+        if route.learn_voice != "nobody":
+            who = "both sides" if route.learn_voice == "both" else f"the {route.learn_voice}"
+            yield f"{route.number}: the voice of {who} is learned where it is not on file, and forgotten after the call"
 
 
 def _ports(config: Config) -> tuple[str, ...]:

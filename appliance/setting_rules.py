@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from appliance.toml_shape import shown
 
 if TYPE_CHECKING:
-    from appliance.config import Config
+    from appliance.config import Config, VoicesConfig
 
 INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # goes into the names of shared memory and semaphores
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # goes into section names of Asterisk's configuration
@@ -61,6 +61,7 @@ def number_problems(config: "Config") -> Iterator[str]:
         ("capacity.retry_s", config.capacity.retry_s, 1, 3600),
         ("ops.port", config.ops.port, 1, 65_535),
         ("supervision.settle_s", config.supervision.settle_s, 0, 3600),
+        ("voices.identify_s", config.voices.identify_s, 5, 60),
         ("engines.threads", config.engines.threads, 1, 256),
         ("engines.endpoint_ms", config.engines.endpoint_ms, 100, 5000),
         ("engines.most_behind_ms", config.engines.most_behind_ms, 2000, 60_000),
@@ -73,6 +74,7 @@ def number_problems(config: "Config") -> Iterator[str]:
     for key, level_db in (("under_talk_db", media.under_talk_db), ("announce_db", media.announce_db)):
         if level_db != "off" and not QUIETEST_DB <= level_db <= 0:
             yield f'media.{key}: {level_db:g} is out of range; write a number from {QUIETEST_DB} to 0, or "off"'
+    yield from _voice_problems(config.voices)
     if config.max_lanes < config.max_legs:
         yield f"max_lanes: {config.max_lanes} is too few for {config.max_legs} legs; write at least {config.max_legs}"
     if asterisk.rtp_first_port >= asterisk.rtp_last_port:
@@ -81,3 +83,14 @@ def number_problems(config: "Config") -> Iterator[str]:
         yield f"media.port: {media.port} is one of Asterisk's own (rtp_first_port … rtp_last_port); take another"
     if not asterisk.ari_url.startswith(("http://", "https://")):
         yield f"asterisk.ari_url: {shown(asterisk.ari_url)} is not a web address; write one like http://127.0.0.1:8088"
+
+
+def _voice_problems(voices: "VoicesConfig") -> Iterator[str]:
+    for key in ("least_likeness", "least_margin", "other_below"):
+        value = getattr(voices, key)
+        if not 0 <= value <= 1:
+            yield f"voices.{key}: {value:g} is out of range; write a number from 0 to 1"
+    if voices.other_below >= voices.least_likeness:
+        yield "voices.other_below: must be less than least_likeness, or a voice would be taken for two people's"
+    if voices.country_code and not re.fullmatch(r"[1-9][0-9]{0,2}", voices.country_code):
+        yield f'voices.country_code: {shown(voices.country_code)} is none; write its digits alone, like "55"'

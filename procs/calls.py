@@ -29,12 +29,15 @@ async def _serve(ctx: Context) -> None:
         ctx.vitals.set("asterisk_up", False)  # whatever the process before this one saw
         listening = asyncio.create_task(ari.listen(switchboard.take, switchboard.resync, on_link))
         ctx.ready()  # also without Asterisk: it may come later
-        languages = ctx.text_reader("languages")
+        languages, speakers = ctx.text_reader("languages"), ctx.text_reader("speakers")
         while not ctx.stopping and not listening.done():
             ctx.beat()
             while found := languages.read():
                 switchboard.heard(found)
             languages.commit()
+            while recognised := speakers.read():
+                switchboard.recognised(recognised)
+            speakers.commit()
             await asyncio.wait([listening], timeout=BEAT_S)
         if listening.done():
             listening.result()  # only a mistake of ours ends it: the calls go on without us until we are restarted

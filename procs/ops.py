@@ -27,7 +27,7 @@ def main(ctx: Context) -> None:
 async def _serve(ctx: Context, listener: socket.socket) -> None:
     config = ctx.config
     observer = Observer(ctx.memory, config.cache_dir, config.engines)
-    voices = VoicesApi(config.voices, config.cache_dir, config.ops.access_file)
+    voices = VoicesApi(config)
     app = application(observer, voices, lambda: server.should_exit)
     server = uvicorn.Server(
         uvicorn.Config(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import msgspec
+import numpy as np
 import pytest
 from fakes.deepgram import KEY, DeepgramServer
 from fakes.speech import frames_of
@@ -80,6 +81,19 @@ def test_asr_says_what_was_said_by_whom_and_when(appliance: Appliance, segments:
     assert abs(segment.start_ns - said_ns) / NS_PER_MS <= 20
     assert abs(segment.end_ns - said_ns) / NS_PER_MS - (2 * WORD_MS + GAP_MS) <= 32
     assert segment.seq_num == segment.start_ns // FRAME_NS
+
+
+@pytest.mark.usefixtures("recognizer")
+def test_asr_hands_on_what_it_hears_of_a_call_each_frame_once(appliance: Appliance, segments: Mailbox) -> None:
+    appliance.start("asr", procs.asr.main)
+    mouth, heard = Mouth(appliance.memory, 1), appliance.memory.reader("speech", 1)
+    mouth.says(42)
+    mouth.is_silent(PAUSE_MS)
+    finals(segments, 1)
+    frames = heard.pop_many(1000)
+    assert [frame.capture_ns for frame in frames] == [SPEECH_STARTS_NS + n * FRAME_NS for n in range(len(frames))]
+    assert {frame.timestamp for frame in frames} == {3}  # the call
+    assert [np.frombuffer(frame.payload, "<i2").max() > 0 for frame in frames].count(True) == WORD_MS // 20
 
 
 def test_words_are_told_while_their_speaker_goes_on_and_never_taken_back(

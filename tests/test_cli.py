@@ -38,6 +38,7 @@ COMMANDS = [
     "voices export",
     "voices import",
     "voices check",
+    "voices preview",
 ]
 ROUTE = """
 [[phones]]
@@ -137,6 +138,15 @@ def test_config_check_explains_a_good_configuration():
     assert "1001: whoever dials it speaks en and reaches PJSIP/bruno, who speaks pt-br" in answer.stdout
     assert "UDP 127.0.0.1:40000" in answer.stdout
     assert "the original at -18 dB" in answer.stdout
+
+
+def test_config_check_says_whose_voice_is_heard(tmp_path):
+    path = tmp_path / "appliance.toml"
+    path.write_text(ROUTE + 'caller_voice = "Ana Souza"\nlearn_voice = "callee"\n')
+    answer = dragoman("config", "check", "--config", str(path), DRAGOMAN_ARI_PASSWORD="secret").stdout
+    assert "a voice on file, chosen by phone number, else by likeness (at least 0.8, and 0.05 more" in answer
+    assert '1001: the caller always speaks with the voice "Ana Souza"' in answer
+    assert "1001: the voice of the callee is learned where it is not on file, and forgotten after the call" in answer
 
 
 def test_config_check_for_programs():

@@ -81,6 +81,10 @@ def test_the_original_has_a_level_or_is_off(written, level_db):
         ("instance = 'a/b'", 'instance: "a/b" cannot be a name'),
         ("cache_dir = 3", "cache_dir: 3 is not a path"),
         ("[media]\nprot = 40000", "media.prot: there is no such setting; did you mean port?"),
+        ("[voices]\nleast_likeness = 1.5", "voices.least_likeness: 1.5 is out of range; write a number from 0 to 1"),
+        ("[voices]\nother_below = 0.9", "voices.other_below: must be less than least_likeness"),
+        ('[voices]\ncountry_code = "+55"', 'voices.country_code: "+55" is none; write its digits alone, like "55"'),
+        ('[voices]\non_mismatch = "hang up"', 'voices.on_mismatch: "hang up" is not known here; write one of'),
         ("[engines]\nstep_ms = 50", "engines.step_ms: 50 is out of range; write a number from 200 to 5000"),
         (
             ROUTE.replace('"en"', '"auto"').replace('"pt-BR"', '"auto"'),

@@ -16,7 +16,7 @@ def marked(name: str, mark: Mark, state: str = "Up", context: str = "", port: in
 
 
 def leg_mark(index: int, language: str) -> Mark:
-    return Mark("dragoman", "r1", 7, "leg", language, place=index + 4, leg=index, route="1001")
+    return Mark("dragoman", "r1", 7, "leg", language, place=index + 4, leg=index, route="1001", phone=f"47{index}")
 
 
 def a_running_room() -> tuple[list[Channel], list[Bridge]]:
@@ -41,6 +41,7 @@ def test_a_running_room_is_found_again_with_its_places_and_addresses() -> None:
     live = revive(find_rooms(channels, "dragoman")["r1"], bridges)
     assert live is not None
     assert (live.room.number, live.room.route) == (7, "1001")
+    assert [leg.phone for leg in live.room.legs] == ["470", "471"]
     assert [(leg.channel, leg.language, leg.state) for leg in live.room.legs] == [
         ("caller", "en", LegState.TALKING),
         ("r1-leg1", "pt-br", LegState.TALKING),

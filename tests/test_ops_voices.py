@@ -1,11 +1,13 @@
 """Voices over HTTP, in a real appliance: the REST part as programs meet it, and the page in a real browser."""
 
 import http.client
+import io
 import json
 import re
 import time
 from importlib import resources
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import psutil
@@ -41,7 +43,7 @@ class Visitor:
         connection = http.client.HTTPConnection("127.0.0.1", self.box.ops_port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, body, headers)
-            answer = connection.getresponse()
+            self.answer = answer = connection.getresponse()
             if given := answer.getheader("set-cookie"):
                 self.cookie = re.match(r"dragoman=([^;]*)", given)[1].strip('"')
                 assert "HttpOnly" in given
@@ -49,6 +51,8 @@ class Visitor:
             content = answer.read()
         finally:
             connection.close()
+        if answer.getheader("content-type") == "audio/wav":
+            return answer.status, content
         said = json.loads(content) if content else None
         if answer.status == 200 and isinstance(said, dict):
             self.csrf = said.get("csrf", self.csrf)
@@ -232,6 +236,20 @@ def test_what_will_not_do_is_refused_in_words(administrator, voices, tmp_path):
     assert re.match(r"only \d+ s of speech in 1 file \(180 s needed\); record more", refused["sentences"][0])
     assert administrator.ask("DELETE", f"/api/recordings/{take['id']}") == (204, None)
     assert voices.ids() == ["v-ana", "v-bruno"]
+
+
+def test_a_voice_is_listened_to_over_http_and_a_stock_voice_is_called_one(administrator, voices):
+    voices.put(profile("v-ana", name="Ana"))
+    status, wav = administrator.ask("POST", "/api/voices/v-ana/speech", {"text": "Good morning, madam."})
+    assert status == 200, wav
+    samples, _rate_hz = soundfile.read(io.BytesIO(wav))
+    assert np.abs(samples).max() > 0.05
+    assert administrator.answer.getheader("x-dragoman-voice") == "stock"
+    said = unquote(administrator.answer.getheader("x-dragoman-sentence"))
+    assert said == "this is the stock voice of piper, not Ana: piper clones no voices"
+    voices.put(profile("v-ana", name="Ana", consent=None))
+    status, said = administrator.ask("POST", "/api/voices/v-ana/speech", {})
+    assert (status, said["error"].partition(",")[0]) == (400, "the voice of Ana has no consent on file")
 
 
 def test_a_killed_ops_leaves_no_recording_behind(tmp_path, long_take):

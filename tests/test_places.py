@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from appliance.frames import roster
 from appliance.frames.roster import Address
-from appliance.telephony.legs import Leg, LegState
+from appliance.telephony.legs import Leg, LegState, Voice
 from appliance.telephony.places import HouseFullError, Places, Seats, roster_of
-from appliance.telephony.rooms import Room, after_end, wishes
+from appliance.telephony.rooms import Room, after_end, after_voice, wishes
 
 languages = st.lists(st.sampled_from(["en", "de", "fr", "pt-br"]), min_size=2, max_size=6)
 A_CALL = ["en", "pt-br"]
@@ -94,6 +94,14 @@ def test_the_roster_says_who_speaks_into_which_booth() -> None:
     seats = Seats({0: 4, 1: 5}, {(0, "pt-br"): 2, (1, "en"): 3}, {"pt-br": 0, "en": 1})
     ear, booth = Address("10.0.0.1", 7000), Address("10.0.0.1", 7002)
     part = roster_of(room_of(A_CALL), seats, {0: ear, 1: None}, {"en": booth})
-    assert part.legs == (roster.Leg(4, 7, "r1", "en", ear), roster.Leg(5, 7, "r1", "pt-br", None))
+    assert part.legs == (roster.Leg(4, 7, "r1", "en", ear), roster.Leg(5, 7, "r1", "pt-br", None, index=1))
     assert part.lanes == (roster.Lane(2, 7, 4, "pt-br", 0), roster.Lane(3, 7, 5, "en", 1))
     assert part.booths == (roster.Booth(0, "r1", "pt-br", None), roster.Booth(1, "r1", "en", booth))
+
+
+def test_the_roster_says_whose_voice_a_leg_speaks_with_and_a_change_moves_nobody() -> None:
+    room = after_voice(room_of(A_CALL), room_of(A_CALL).legs[0].channel, Voice("v-ana", "number", 1))
+    seats = Seats({0: 4, 1: 5}, {(0, "pt-br"): 2, (1, "en"): 3}, {"pt-br": 0, "en": 1})
+    voices = [(leg.speaker, leg.chosen_by, leg.manner) for leg in roster_of(room, seats, {}, {}).legs]
+    assert voices == [("v-ana", "number", 1), ("", "", 0)]
+    assert wishes(room) == wishes(room_of(A_CALL))

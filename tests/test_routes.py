@@ -4,7 +4,7 @@ import pytest
 
 from appliance.config import Route
 from appliance.telephony.ari_messages import Party
-from appliance.telephony.routes import caller_id, find_route
+from appliance.telephony.routes import callee_number, caller_id, find_route
 
 ROUTES = (Route("100", "en", "de", "PJSIP/ben"), Route("1001", "en", "fr", "PJSIP/cleo"))
 
@@ -31,3 +31,10 @@ def test_a_number_that_nobody_has_takes_none(number: str) -> None:
 )
 def test_the_callee_sees_who_calls(caller: Party, shown: str) -> None:
     assert caller_id(caller) == shown
+
+
+@pytest.mark.parametrize(
+    ("callee", "number"), [("PJSIP/5511999990000@pbx", "5511999990000"), ("PJSIP/ben", "ben"), ("PJSIP/4711", "4711")]
+)
+def test_a_callee_has_the_number_that_is_dialled_for_it(callee: str, number: str) -> None:
+    assert callee_number(callee) == number

@@ -25,9 +25,8 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> None:
     try:
         explanation = explain(load(path))
     except ConfigError as error:
-        explanation = Explanation(
-            routes=(), full_house=(), hearing=(), ports=(), memory_bytes=0, problems=tuple(str(error).splitlines())
-        )
+        problems = tuple(str(error).splitlines())
+        explanation = Explanation((), (), (), voices=(), ports=(), memory_bytes=0, problems=problems)
     if json:
         typer.echo(msgspec.json.encode(explanation))
     elif not explanation.problems:
@@ -35,6 +34,7 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> None:
         typer.echo("\n".join(f"  {route}" for route in explanation.routes) or "  (there are no [[routes]] yet)")
         typer.echo("\nWhen all places are taken\n" + "\n".join(f"  {line}" for line in explanation.full_house))
         typer.echo("\nWhat a listener hears\n" + "\n".join(f"  {line}" for line in explanation.hearing))
+        typer.echo("\nWhose voice it is\n" + "\n".join(f"  {line}" for line in explanation.voices))
         typer.echo("\nPorts\n" + "\n".join(f"  {port}" for port in explanation.ports))
         typer.echo(f"\nShared memory\n  {explanation.memory_bytes / 1e6:.0f} MB")
     if explanation.problems and not json:

@@ -114,16 +114,17 @@ def _heartbeat(process: "ProcessView") -> str:
 
 
 def _room_table(room: "RoomView") -> "Table":
-    table = _table(f"room {room.name}", "what", "languages", "there", "waiting", "dropped", "lag")
+    table = _table(f"room {room.name}", "what", "languages", "voice", "there", "waiting", "dropped", "lag")
     for leg in room.legs:
         ring = leg.uplink
         language = f"{leg.language} → {leg.found}" if leg.found else leg.language
-        table.add_row(f"leg {leg.place}", language, _yes(leg.hears), f"{ring.depth} frames", str(ring.dropped), "")
+        voice = f"{leg.speaker} (by {leg.chosen_by})" if leg.speaker else "stock"
+        table.add_row(f"leg {leg.place}", language, voice, _yes(leg.hears), f"{ring.depth} frames", str(ring.dropped))
     for lane in room.lanes:
         ring = lane.downlink
         languages = f"{lane.source_language} → {lane.target_language}"
         waiting, dropped = f"{ring.depth} frames", str(ring.dropped)
-        table.add_row(f"lane {lane.place}", languages, _yes(lane.speaks), waiting, dropped, _lag(lane))
+        table.add_row(f"lane {lane.place}", languages, "", _yes(lane.speaks), waiting, dropped, _lag(lane))
     return table
 
 

@@ -19,11 +19,12 @@ from appliance.commands.voice_store import (
     print_json,
     show_table,
 )
-from appliance.config import calm_matrices, default_path, load
+from appliance.config import Config, calm_matrices, default_path, load
 
 if TYPE_CHECKING:
     from appliance.voices.consent import Consent
     from appliance.voices.enrolment import Enrolled, Progress
+    from appliance.voices.identity import Encoder
     from appliance.voices.intake import Recording
     from appliance.voices.profile import Profile
 
@@ -73,9 +74,10 @@ def enrol(
             recordings = _read(files, progress)
             rest = _after(progress, READING)
             enrolled = make_voice(recordings, Wish(name, consent, numbers, spoken), encoder, now(), rest)
-        profile = enrolled.profile
-        if old:
-            profile = msgspec.structs.replace(profile, speaker_id=old.speaker_id)
+            if old:
+                kept = msgspec.structs.replace(enrolled.profile, speaker_id=old.speaker_id)
+                enrolled = enrolled._replace(profile=kept)
+            profile = learned(enrolled, load(config or default_path()), encoder)
         store.put(profile)
     _tell(profile, enrolled, json)
 
@@ -101,6 +103,30 @@ def verify(voice: VoiceArgument, files: FilesArgument, config: ConfigOption = No
         show_table(voice_tables.of_comparison(comparison))
         typer.echo(voice_tables.conclusion(comparison.least, profile.name))
     raise typer.Exit(0 if comparison.least.verdict == "same" else EXIT_NOT_THE_SAME)
+
+
+def learned(enrolled: "Enrolled", config: Config, encoder: "Encoder") -> "Profile":
+    """The profile with what the engine that clones makes of it, and how alike that sounds; as it is without one."""
+    from appliance.engines.protocols import VoiceConditioner  # noqa: PLC0415
+    from appliance.engines.registry import load_cloning  # noqa: PLC0415
+    from appliance.voices.conditioning import conditioned  # noqa: PLC0415
+    from appliance.voices.rehearsal import SENTENCES, rehearse  # noqa: PLC0415
+
+    found = load_cloning(config)
+    if found is None:
+        return enrolled.profile
+    name, engine = found
+    if not isinstance(engine, VoiceConditioner):
+        return enrolled.profile
+    profile = conditioned(enrolled, engine)
+    spoken = [tag for tag in engine.languages if tag.partition("-")[0] in SENTENCES]
+    language = min(spoken, default="")
+    if not language or profile.quality is None:
+        return profile
+    heard = rehearse(profile, name, engine, SENTENCES[language.partition("-")[0]], language, encoder)
+    return msgspec.structs.replace(
+        profile, quality=msgspec.structs.replace(profile.quality, synthesis_similarity=heard.similarity)
+    )
 
 
 def _old_voice(same_name: Sequence["Profile"], name: str, replace: bool) -> "Profile | None":
@@ -181,4 +207,5 @@ def _tell(profile: "Profile", enrolled: "Enrolled", json: bool) -> None:
         print_json({"voice": card(profile, now()), "manners_s": lengths_s, "advice": enrolled.advice})
         return
     typer.echo(voice_tables.enrolled(profile, enrolled))
-    typer.echo(NO_CLONING)
+    if not profile.synthesis:
+        typer.echo(NO_CLONING)

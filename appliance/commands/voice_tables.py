@@ -59,7 +59,11 @@ def _consent(one: Card) -> str:
 
 def _speech(quality: Quality) -> str:
     figures = f"{quality.speech_s:.0f} s, SNR {quality.snr_db:.0f} dB, up to {quality.bandwidth_hz / 1000:.1f} kHz"
-    return figures if quality.self_similarity is None else f"{figures}, like itself {quality.self_similarity:.2f}"
+    if quality.self_similarity is not None:
+        figures += f", like itself {quality.self_similarity:.2f}"
+    if quality.synthesis_similarity is not None:
+        figures += f", synthesis like the speaker {quality.synthesis_similarity:.2f}"
+    return figures
 
 
 def of_recordings(examination: Examination) -> Table:

@@ -8,10 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import soundfile
 
+from appliance.commands.voice_enrolment import learned
+from appliance.commands.voice_preview import rehearsed, sentence
 from appliance.commands.voice_store import called
+from appliance.config import parse
 from appliance.engines.protocols import EngineError
-from appliance.ops.voices.messages import Enrolment, Figures, Job, News
+from appliance.ops.voices.messages import Enrolment, Figures, Job, News, Sentence
 from appliance.voices.consent import WORDING, Consent
 from appliance.voices.enrolment import EnrolmentRefused, Wish, enrol
 from appliance.voices.errors import VoiceError
@@ -26,7 +30,10 @@ def main() -> None:
     """Do the job."""
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     try:
-        outcome = _enrol(job, job.enrolment) if job.enrolment else _measure(job)
+        if job.sentence:
+            outcome = _say(job, job.sentence)
+        else:
+            outcome = _enrol(job, job.enrolment) if job.enrolment else _measure(job)
     except EnrolmentRefused as error:
         outcome = News(ended=True, refused=True, sentences=[one.text for one in error.advice])
     except (VoiceError, EngineError, msgspec.ValidationError) as error:
@@ -51,9 +58,21 @@ def _enrol(job: Job, asked: Enrolment) -> News:
     recordings = _recordings(job)
     encoder = load_encoder(Path(job.cache_dir))
     made = enrol(recordings, wish, encoder, datetime.now(UTC), lambda what, share: _tell(News(what, share)))
+    profile = learned(made, parse(job.config, "appliance.toml"), encoder)
     with VoiceStore(Path(job.folder), Path(job.key_file)) as store:
-        store.put(made.profile)
-    return News("done", 1.0, True, sentences=[one.text for one in made.advice], speaker_id=made.profile.speaker_id)
+        store.put(profile)
+    return News("done", 1.0, True, sentences=[one.text for one in made.advice], speaker_id=profile.speaker_id)
+
+
+def _say(job: Job, asked: Sentence) -> News:
+    """Into the file that was handed over."""
+    with VoiceStore(Path(job.folder), Path(job.key_file)) as store:
+        profile = store.for_synthesis(job.speaker_id, datetime.now(UTC))
+    heard = rehearsed(profile, parse(job.config, "appliance.toml"), asked.text, asked.language)
+    (descriptor, _name) = job.files[0]
+    with open(descriptor, "wb", closefd=False) as file:
+        soundfile.write(file, heard.samples, heard.rate_hz, format="WAV", subtype="PCM_16")
+    return News(ended=True, sentences=[sentence(profile, heard)], is_own=heard.is_own)
 
 
 def _recordings(job: Job) -> list[Recording]:

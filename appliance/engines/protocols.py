@@ -161,6 +161,24 @@ class CloningSynthesizer(Synthesizer, Protocol):
         """As `synthesize`, in `voice`. Raises EngineError."""
 
 
+@runtime_checkable
+class VoiceConditioner(Protocol):
+    """Computes from speech what cloning takes; an engine that clones should be one, too."""
+
+    conditioning_model: str  # whose conditioning it is: `synthesis_model` of a voice on file
+
+    def condition(self, speaker_id: str, samples: Samples, rate_hz: int) -> ClonedVoice:
+        """The voice of `samples`, mono, 3 s and more of one speaker. Raises EngineError.
+
+        Called from a thread of its own, also while the engine speaks.
+        """
+
+
+def conditioning_model(engine: object, name: str) -> str:
+    """What a voice on file has to be made for, to be spoken with by the engine called `name`."""
+    return engine.conditioning_model if isinstance(engine, VoiceConditioner) else name
+
+
 class VoiceDetector(Protocol):
     """The probability of speech, window by window.
 

@@ -9,6 +9,7 @@ from appliance.config import Config, ConfigError, Names, chain
 from appliance.engines.model_files import manifest, verified_folder
 from appliance.engines.protocols import (
     BatchRecognizer,
+    CloningSynthesizer,
     EngineError,
     StreamingRecognizer,
     Synthesizer,
@@ -35,6 +36,7 @@ SYNTHESIZERS = {
     "piper": "appliance.engines.piper:Piper",
     "xtts": "appliance.engines.from_config:xtts",
 }
+STOCK_ONLY = frozenset({"elevenlabs", "kokoro", "piper"})  # they clone nothing: none is loaded to find that out
 VOICE_DETECTOR = "silero-vad"
 VOICE_DETECTORS = {VOICE_DETECTOR: "appliance.engines.silero_vad:SileroVad"}
 EVERY_OTHER = "*"
@@ -104,6 +106,16 @@ def load_translators(config: Config) -> Engines[Translator]:
 def load_synthesizers(config: Config) -> Engines[Synthesizer]:
     """Every synthesizer that the configuration names, as above."""
     return _load_each(config.engines.synthesizers, load_synthesizer, config)
+
+
+def load_cloning(config: Config) -> tuple[str, CloningSynthesizer] | None:
+    """The first synthesizer of the configuration that clones voices, by name; None where none does."""
+    for name in config.engines.named("tts"):
+        if name not in STOCK_ONLY:
+            engine = load_synthesizer(name, config)
+            if isinstance(engine, CloningSynthesizer):
+                return name, engine
+    return None
 
 
 def for_language(engines: Mapping[str, Served], language: str, table: str) -> Served:

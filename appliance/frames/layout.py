@@ -8,7 +8,7 @@ import msgspec
 from appliance.frames import _ring
 from appliance.frames.ring_table import RINGS, RingKind
 
-VERSION = 4  # count up when anything moves or means something else
+VERSION = 5  # count up when anything moves or means something else
 HEADER_BYTES = 4096
 VITALS_WORDS = 64
 VITALS_BYTES = VITALS_WORDS * 8
@@ -60,7 +60,7 @@ def places(layout: Layout) -> Places:
     The rings' headers lie together: a process that serves 200 rings at every tick then needs few pages for them.
     Raises ValueError when one process would read more rings than a doorbell can tell apart.
     """
-    found = Places(board_capacity=4096 + 256 * (layout.max_legs + 2 * layout.max_lanes))
+    found = Places(board_capacity=4096 + 512 * (layout.max_legs + layout.max_lanes))
     found.board = _append(found, _ring.board_bytes(found.board_capacity))
     found.measures = _append(found, MEASURES_BYTES)
     found.vitals = {process: _append(found, VITALS_BYTES) for process in layout.processes}

@@ -33,6 +33,16 @@ class LanguageFound(msgspec.Struct, frozen=True, tag="language"):
     foreign: str = ""  # what it really seems to be, where nobody here interprets that; `language` is a makeshift then
 
 
+class SpeakerFound(msgspec.Struct, frozen=True, tag="speaker"):
+    """Whose voice on file a leg's translations are spoken with: told again until the roster says so."""
+
+    leg: int
+    call: int  # which use of the leg's place this is
+    speaker: str  # id of the voice; empty: a stock voice
+    chosen_by: str  # "route", "number" or "voice"; empty: nobody knows who it is
+    manner: int = 0  # in which of the voice's manners they speak just now
+
+
 class Translation(msgspec.Struct, frozen=True, tag="translation"):
     """What one more revision of a segment adds to what is said in one lane; it is never taken back.
 

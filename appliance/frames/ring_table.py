@@ -21,6 +21,9 @@ RINGS = (
     RingKind("downlink", writer="tts", reader="rtp", slots=2048, per="lane"),  # 40.96 s: the longest utterance
     RingKind("segments", writer="asr", reader="mt", slots=256, per="box"),
     RingKind("languages", writer="asr", reader="calls", slots=64, per="box"),
+    RingKind("speech", writer="asr", reader="voices", slots=256, per="leg"),  # 5.12 s: who is away listens later
+    RingKind("speakers", writer="voices", reader="calls", slots=64, per="box"),
+    RingKind("samples", writer="voices", reader="tts", slots=1024, per="box"),  # 6 s of three legs
     RingKind("translations", writer="mt", reader="tts", slots=256, per="box"),
     RingKind("journal", writer="*", reader="watchdog", slots=256, per="process"),
     RingKind("health", writer="watchdog", reader="ops", slots=1024, per="box"),  # what operators may look back on

@@ -20,6 +20,11 @@ class Leg(msgspec.Struct, frozen=True):
     ear: Address | None  # where Asterisk sends this leg's speech from; None until the ear is there
     route: str = ""  # the number that was dialled
     found: str = ""  # what it speaks, where `language` is "auto" and that is known
+    index: int = 0  # 0: the caller's side, 1: the callee's
+    phone: str = ""  # the person's phone number, as far as the network says
+    speaker: str = ""  # id of the voice on file that it speaks with in other languages; empty: a stock voice
+    chosen_by: str = ""  # what `speaker` was found by: "route", "number" or "voice"; empty: nobody knows
+    manner: int = 0  # in which of the voice's manners it speaks just now
 
     @property
     def is_unknown(self) -> bool:

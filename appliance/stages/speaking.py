@@ -49,6 +49,14 @@ class Speaker:
         self._taken.append(taken)
         self._retire()
 
+    def follow(self) -> None:
+        """Take in who is there, and whose voices are wanted."""
+        self._synthesis.follow()
+
+    def close(self) -> None:
+        """No more calls."""
+        self._synthesis.close()
+
     def next_clause(self) -> Clause | None:
         """The clause that is needed first; None while there is nothing to say, or all of it can wait."""
         for lane in self._lanes.values():

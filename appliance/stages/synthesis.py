@@ -6,7 +6,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from appliance.clock import now_ns
-from appliance.engines.protocols import EngineError, EngineUnavailable, Samples, Speech, Synthesizer, covers
+from appliance.engines.protocols import (
+    ClonedVoice,
+    CloningSynthesizer,
+    EngineError,
+    EngineUnavailable,
+    Samples,
+    Speech,
+    Synthesizer,
+    covers,
+)
 from appliance.engines.registry import for_language
 from appliance.media.resample import resample
 from appliance.recovery.breaker import PATIENCE_MS
@@ -15,6 +24,7 @@ from appliance.speech.phrasing import Voice
 from appliance.speech.trimming import silence, trimmed
 from appliance.stages.engine_chain import EngineChain
 from appliance.stages.lane_speech import Clause
+from appliance.stages.leg_voices import LegVoices, Way
 from appliance.stages.mishaps import sound_of
 from appliance.stages.patience import Call
 from appliance.supervision.context import Context
@@ -33,6 +43,7 @@ class _Job:
     began_ns: int = 0
     heard_ns: int = 0  # the last sound of it, or its beginning
     pieces: list[Speech] = field(default_factory=list)
+    way: Way = field(default_factory=Way)
 
 
 class Synthesis:
@@ -50,6 +61,7 @@ class Synthesis:
         self._complain = complain
         self._wake = wake
         self._jobs: list[_Job] = []
+        self._legs = LegVoices(context, chain.engines.by_name)
         self._overdue: dict[str, list[Call[Speech]]] = {}  # that nobody waits for any more, by engine
         self._voices: dict[tuple[str, str], Voice] = {}  # by engine and language
 
@@ -76,6 +88,14 @@ class Synthesis:
         self._jobs.append(job)
         self._ask(job)
 
+    def follow(self) -> None:
+        """Take in who is there."""
+        self._legs.follow()
+
+    def close(self) -> None:
+        """No more calls."""
+        self._legs.close()
+
     def finished(self) -> Iterator[tuple[Clause, Samples]]:
         """The clauses that have been spoken since the last call, at 16 kHz; no samples where nobody could."""
         for job in list(self._jobs):
@@ -94,7 +114,7 @@ class Synthesis:
         name = self._chain.first(job.names, job.failed)
         if name is None or self._is_busy(name):
             return
-        engine, clause = self._chain.engines.by_name[name], job.clause
+        engine = self._chain.engines.by_name[name]
         overdue = self._overdue[name] = [call for call in self._overdue.get(name, []) if call.goes_on]
         is_stuck = len(overdue) >= engine.most_streams
         if not is_stuck and self._speaking(name) + len(overdue) >= engine.most_streams:
@@ -103,10 +123,21 @@ class Synthesis:
         if is_stuck:
             self._fail(job, EngineUnavailable(f"{name} still speaks a clause that nobody waits for any more"))
             return
-        job.pieces, job.began_ns = [], now_ns()
+        self._call(job, self._legs.way(job.clause, name))
+
+    def _call(self, job: _Job, way: Way) -> None:
+        """Have the engine of `job` speak its clause."""
+        name, text, language = job.name, job.clause.text, job.clause.translation.target_language
+        engine = self._chain.engines.by_name[name]
+        job.way, job.pieces, job.began_ns = way, [], now_ns()
         job.heard_ns = job.began_ns
-        language = clause.translation.target_language
-        job.call = Call(lambda: sound_of(name, engine.synthesize(clause.text, language)), name, self._wake)
+
+        def pieces() -> Iterator[Speech]:
+            if way.voice and isinstance(engine, CloningSynthesizer):
+                return sound_of(name, engine.synthesize_as(way.voice, text, language, way.speed))
+            return sound_of(name, engine.synthesize(text, language, way.speed))
+
+        job.call = Call(pieces, name, self._wake)
 
     def _is_over(self, job: _Job) -> bool:
         """Whether the engine has finished. One that failed, or takes too long although another could speak, is left."""
@@ -114,7 +145,10 @@ class Synthesis:
         try:
             pieces, is_over = job.call.news()
         except EngineError as error:
-            self._fail(job, error)
+            if job.way.voice and not isinstance(error, EngineUnavailable):
+                self._lose_voice(job, job.way.voice, error)
+            else:
+                self._fail(job, error)
             return False
         if pieces:
             job.pieces += pieces
@@ -139,6 +173,12 @@ class Synthesis:
         job.call = None
         self._ask(job)
 
+    def _lose_voice(self, job: _Job, voice: ClonedVoice, error: EngineError) -> None:
+        """The engine cannot speak with this voice: it speaks the clause with its own, at once."""
+        self._legs.failed(job.name, voice, error)
+        self._complain(error)
+        self._call(job, job.way._replace(voice=None, why=str(error), is_fault=True))
+
     def _sound(self, job: _Job) -> Samples:
         """Without silence around it; what the engine took for it is remembered."""
         self._chain.answered(job.name)
@@ -148,7 +188,8 @@ class Synthesis:
         voice = self._voices[key]
         cost = learned(voice.cost, took_ms, 1000 * len(samples) / SAMPLE_RATE_HZ, len(job.clause.text))
         self._voices[key] = replace(voice, cost=cost)
-        return samples
+        notes = self._legs.spoken(job.clause, job.way, job.name) if len(samples) else silence(0, SAMPLE_RATE_HZ)
+        return np.concatenate((notes, samples))
 
     def _is_busy(self, name: str) -> bool:
         return self._speaking(name) >= self._chain.engines.by_name[name].most_streams

@@ -16,8 +16,8 @@ from appliance.engines.protocols import (
 )
 from appliance.engines.registry import for_language
 from appliance.frames.messages import HealthEvent, LanguageFound, Segment
-from appliance.frames.ring import RingReader
-from appliance.frames.roster import Leg, Roster
+from appliance.frames.ring import Frame, RingReader, RingWriter
+from appliance.frames.roster import Leg, Roster, call_stamp
 from appliance.recovery import overload
 from appliance.recovery.breaker import State
 from appliance.speech.segmenter import Segmenter, SegmentPolicy, TextSegment
@@ -44,6 +44,7 @@ class Transcriber:
         context: Context,
         leg: Leg,
         uplink: RingReader,
+        speech: RingWriter,
         chain: EngineChain[StreamingRecognizer],
         names: Sequence[str],
     ) -> None:
@@ -51,6 +52,8 @@ class Transcriber:
         self.leg = leg
         self._context = context
         self._uplink = uplink
+        self._speech = speech
+        self._handed_on = -1  # the newest frame of the uplink that is in there
         self._chain = chain
         self._names = list(names)
         self._name, self._stream = self._opened()
@@ -74,10 +77,17 @@ class Transcriber:
         while frames := self._uplink.pop_many(FRAMES_AT_ONCE):
             for frame in frames:
                 self._stream.feed(frame.payload, frame.capture_ns, frame.sequence)
+                self._hand_on(frame)
             self._newest = frames[-1].sequence, frames[-1].capture_ns
         self._context.vitals.add("dropped_frames", self._uplink.dropped - self._dropped)
         self._dropped = self._uplink.dropped
         self._count_overload()
+
+    def _hand_on(self, frame: Frame) -> None:
+        """Let the process `voices` hear it, too: a ring has one reader only."""
+        if frame.sequence > self._handed_on:
+            self._handed_on = frame.sequence
+            self._speech.push(frame.payload, capture_ns=frame.capture_ns, timestamp=call_stamp(self.leg.call))
 
     def _count_overload(self) -> None:
         """Count what the engine has no time for, and tell it once for each episode."""
@@ -252,8 +262,8 @@ class Transcribers:
         try:
             chain = for_language(engines.chains, leg.language, "recognizers")
             known = [n for n in chain if leg.language == AUTO or covers(engines.by_name[n].languages, leg.language)]
-            uplink = self._context.reader("uplink", leg.place)
-            return Transcriber(self._context, leg, uplink, self._chain, known)
+            uplink, speech = self._context.reader("uplink", leg.place), self._context.writer("speech", leg.place)
+            return Transcriber(self._context, leg, uplink, speech, self._chain, known)
         except EngineError as error:
             self._context.log.error(f"room {leg.room} is not understood: {error}")
             return None

@@ -7,7 +7,7 @@ from typing import Literal, overload
 from appliance import clock
 from appliance.config import Config
 from appliance.frames.memory import Memory
-from appliance.frames.messages import JournalEntry, LanguageFound, Segment, Translation
+from appliance.frames.messages import JournalEntry, LanguageFound, Segment, SpeakerFound, Translation
 from appliance.frames.ring import RingReader, RingWriter
 from appliance.frames.roster import Roster
 from appliance.frames.text import TextReader, TextWriter
@@ -119,13 +119,17 @@ class Context:
     def text_reader(self, ring: Literal["translations"], index: int = 0) -> TextReader[Translation]: ...
     @overload
     def text_reader(self, ring: Literal["languages"], index: int = 0) -> TextReader[LanguageFound]: ...
+    @overload
+    def text_reader(self, ring: Literal["speakers"], index: int = 0) -> TextReader[SpeakerFound]: ...
     def text_reader(
         self, ring: str, index: int = 0
-    ) -> TextReader[Segment] | TextReader[Translation] | TextReader[LanguageFound]:
+    ) -> TextReader[Segment] | TextReader[Translation] | TextReader[LanguageFound] | TextReader[SpeakerFound]:
         """The reading end of a ring of messages."""
         reader = self.memory.reader(ring, index)
         if ring == "languages":
             return TextReader(reader, LanguageFound)
+        if ring == "speakers":
+            return TextReader(reader, SpeakerFound)
         return TextReader(reader, Segment) if ring == "segments" else TextReader(reader, Translation)
 
     def text_writer(self, ring: str, index: int = 0) -> TextWriter:

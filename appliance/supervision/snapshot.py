@@ -43,6 +43,8 @@ class LegView(msgspec.Struct, frozen=True):
     hears: bool  # its ear is there
     uplink: RingView
     found: str = ""  # what it speaks, where `language` is "auto" and that is known
+    speaker: str = ""  # the voice on file that it speaks with in other languages; empty: a stock voice
+    chosen_by: str = ""  # "route", "number" or "voice"
 
 
 class LaneView(msgspec.Struct, frozen=True):
@@ -131,7 +133,8 @@ def _rooms(memory: Memory, roster: Roster, now_ns: int) -> tuple[RoomView, ...]:
 
 
 def _leg(memory: Memory, leg: Leg) -> LegView:
-    return LegView(leg.place, leg.language, leg.ear is not None, _ring(memory, "uplink", leg.place), leg.found)
+    uplink = _ring(memory, "uplink", leg.place)
+    return LegView(leg.place, leg.language, leg.ear is not None, uplink, leg.found, leg.speaker, leg.chosen_by)
 
 
 def _lane(memory: Memory, lane: Lane, leg: Leg, speaks: bool, now_ns: int) -> LaneView:

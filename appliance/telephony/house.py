@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.telephony.ari import Ari
+from appliance.telephony.legs import Voice
 from appliance.telephony.places import Places
 from appliance.telephony.routes import Fallback
 
@@ -34,6 +35,14 @@ class Spoke:
 
 
 @dataclass(frozen=True, slots=True)
+class Voiced:
+    """The leg with this channel speaks with this voice in other languages."""
+
+    channel: str
+    voice: Voice
+
+
+@dataclass(frozen=True, slots=True)
 class Unclear:
     """It has not been found out in time what the leg with this channel speaks."""
 
@@ -45,7 +54,7 @@ class Close:
     """The appliance closes."""
 
 
-News = Answered | Ended | Spoke | Unclear | Close
+News = Answered | Ended | Spoke | Voiced | Unclear | Close
 
 
 @dataclass(frozen=True, slots=True)

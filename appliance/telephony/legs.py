@@ -16,6 +16,15 @@ class LegState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """The voice on file that a leg's translations are spoken with, as the process `voices` has told; see the roster."""
+
+    speaker: str = ""
+    chosen_by: str = ""
+    manner: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Leg:
     """One person's side. `index` is its number in the room, for ever.
 
@@ -27,6 +36,8 @@ class Leg:
     language: str
     state: LegState
     is_auto: bool = False
+    phone: str = ""  # the person's number, as far as the network says
+    voice: Voice = Voice()
 
     @property
     def is_here(self) -> bool:

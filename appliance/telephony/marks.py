@@ -35,6 +35,7 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     lanes: dict[str, int] = {}
     route: str = ""
     is_auto: bool = False  # of a leg: its language is found out
+    phone: str = ""  # of a leg: the person's number
 
     def text(self) -> str:
         """As the value of the channel variable."""
@@ -130,7 +131,7 @@ def find_rooms(channels: Iterable[Channel], application: str) -> dict[str, Found
 def room_of(found: FoundRoom) -> Room:
     """What the channels say about their room."""
     legs = [
-        Leg(index, channel.id, _language(found, index), _state(index, channel), mark.is_auto)
+        Leg(index, channel.id, _language(found, index), _state(index, channel), mark.is_auto, mark.phone)
         for index, (channel, mark) in sorted(found.legs.items())
     ]
     marks = [mark for _, mark in found.legs.values()]

@@ -160,4 +160,17 @@ def roster_of(
 
 def _leg(room: Room, leg: Leg, place: int, ear: Address | None) -> roster.Leg:
     found = leg.language if leg.is_auto and not leg.is_unknown else ""
-    return roster.Leg(place, room.number, room.name, AUTO if leg.is_auto else leg.language, ear, room.route, found)
+    return roster.Leg(
+        place=place,
+        call=room.number,
+        room=room.name,
+        language=AUTO if leg.is_auto else leg.language,
+        ear=ear,
+        route=room.route,
+        found=found,
+        index=leg.index,
+        phone=leg.phone,
+        speaker=leg.voice.speaker,
+        chosen_by=leg.voice.chosen_by,
+        manner=leg.voice.manner,
+    )

@@ -10,7 +10,7 @@ from appliance.frames.roster import Address, Roster
 from appliance.telephony.ari import Ari, AriError, RefusedError, UnreachableError
 from appliance.telephony.ari_messages import Channel
 from appliance.telephony.causes import NORMAL, TEMPORARY_FAILURE, UNREGISTERED
-from appliance.telephony.house import Answered, Close, Ended, House, News, Spoke, Unclear
+from appliance.telephony.house import Answered, Close, Ended, House, News, Spoke, Unclear, Voiced
 from appliance.telephony.legs import Leg
 from appliance.telephony.marks import (
     BOOTH_CONTEXT,
@@ -34,6 +34,7 @@ from appliance.telephony.rooms import (
     after_answer,
     after_end,
     after_language,
+    after_voice,
     conference,
     farewells,
     known_as,
@@ -131,6 +132,9 @@ class RoomHost:
                     self._expect_languages()
                 case Spoke(channel, language, foreign):
                     await self._learn(channel, language, foreign)
+                case Voiced(channel, voice):
+                    self.room = after_voice(self.room, channel, voice)
+                    self._house.publish()
                 case Unclear(channel):
                     await self._learn(channel, AUTO, "")
                 case Ended(channel, cause):
@@ -281,8 +285,8 @@ class RoomHost:
         await _in_stasis([entered])
 
     def _leg_mark(self, leg: Leg) -> Mark:
-        place = self.seats.legs[leg.index]
-        return replace(self._mark("leg", leg.language, leg=leg.index, place=place), is_auto=leg.is_auto)
+        mark = self._mark("leg", leg.language, leg=leg.index, place=self.seats.legs[leg.index])
+        return replace(mark, is_auto=leg.is_auto, phone=leg.phone)
 
     def _ear_mark(self, leg: Leg) -> Mark:
         lanes = {language: place for (index, language), place in self.seats.lanes.items() if index == leg.index}

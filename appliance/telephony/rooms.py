@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from appliance.config import AUTO
 from appliance.telephony.causes import NORMAL, cause_for_caller
-from appliance.telephony.legs import Leg, LegState
+from appliance.telephony.legs import Leg, LegState, Voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,11 @@ def after_language(room: Room, channel: str, language: str) -> Room:
     """It has been found out what a leg speaks, or that it speaks something else now."""
     legs = (replace(leg, language=language) if leg.channel == channel else leg for leg in room.legs)
     return replace(room, legs=tuple(legs))
+
+
+def after_voice(room: Room, channel: str, voice: Voice) -> Room:
+    """It is known whose voice a leg speaks with."""
+    return replace(room, legs=tuple(replace(leg, voice=voice) if leg.channel == channel else leg for leg in room.legs))
 
 
 def known_as(room: Room, language: str) -> str:

@@ -31,6 +31,11 @@ def fallback_of(config: Config, number: str) -> Fallback:
     return Fallback(route.fallback_language or first, route.fallback_s)
 
 
+def callee_number(callee: str) -> str:
+    """The number that a route calls through a trunk, or its phone's name: of "PJSIP/NUMBER@TRUNK" or "PJSIP/PHONE"."""
+    return callee.removeprefix("PJSIP/").partition("@")[0]
+
+
 def caller_id(caller: Party) -> str:
     """A caller as the callee's phone shows it: `"Name" <number>`, without a name's own quotes and angles."""
     return f'"{_plain(caller.name)}" <{_plain(caller.number)}>'

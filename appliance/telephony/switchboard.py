@@ -2,26 +2,26 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 from appliance import clock
 from appliance.config import AUTO, Config, Route
-from appliance.frames.messages import HealthEvent, LanguageFound
+from appliance.frames.messages import HealthEvent, LanguageFound, SpeakerFound
 from appliance.frames.roster import Roster
 from appliance.telephony.ari import Ari, AriError
 from appliance.telephony.ari_messages import Bridge, Channel, Event
 from appliance.telephony.causes import TEMPORARY_FAILURE, UNALLOCATED
-from appliance.telephony.house import Answered, Close, Ended, House, Spoke
-from appliance.telephony.legs import Leg, LegState
+from appliance.telephony.house import Answered, Close, Ended, House, Spoke, Voiced
+from appliance.telephony.legs import Leg, LegState, Voice
 from appliance.telephony.marks import FoundRoom, find_rooms, revive, room_of
 from appliance.telephony.places import HouseFullError, Places, Seats, check_load
 from appliance.telephony.refusal import refuse
 from appliance.telephony.room_host import RoomHost, delete_helpers
 from appliance.telephony.rooms import Room, farewells
-from appliance.telephony.routes import fallback_of, find_route
+from appliance.telephony.routes import callee_number, fallback_of, find_route
 
 # Together less than the time that a process has between SIGTERM and SIGKILL.
 CLOSING_S = 2.5
@@ -30,6 +30,7 @@ LAST_CALLERS_S = 0.5
 SECOND_LOOK_S = 1.0
 INCOMING_CONTEXT = "dragoman-in"
 AWAY_LABEL = "away"
+LONGEST_NUMBER = 32
 
 
 class Board(Protocol):
@@ -83,10 +84,23 @@ class Switchboard:
 
     def heard(self, found: LanguageFound) -> None:
         """What somebody speaks, as asr has found out."""
-        for host in self._rooms.values():
-            leg = next((leg for leg in host.room.present if host.seats.legs.get(leg.index) == found.leg), None)
-            if leg and leg.is_auto and host.room.number == found.call:
+        for host, leg in self._at(found.leg, found.call):
+            if leg.is_auto:
                 host.events.put_nowait(Spoke(leg.channel, found.language, found.foreign))
+
+    def recognised(self, found: SpeakerFound) -> None:
+        """Whose voice somebody speaks with, as the process `voices` has found out."""
+        voice = Voice(found.speaker, found.chosen_by, found.manner)
+        for host, leg in self._at(found.leg, found.call):
+            if leg.voice != voice:
+                host.events.put_nowait(Voiced(leg.channel, voice))
+
+    def _at(self, place: int, call: int) -> Iterator[tuple[RoomHost, Leg]]:
+        """The leg that has this place in this call, if it is still there."""
+        for host in self._rooms.values():
+            leg = next((leg for leg in host.room.present if host.seats.legs.get(leg.index) == place), None)
+            if leg and host.room.number == call:
+                yield host, leg
 
     async def resync(self) -> None:
         """Compare with what is in Asterisk: legs that are gone leave their rooms, rooms without a host get one or go.
@@ -165,8 +179,22 @@ class Switchboard:
         # Each room is published and taken off again: the version is ahead of all numbers given before a restart.
         self._last_number = max(self._last_number, self._board.roster_version) + 1
         legs = (
-            Leg(0, caller.id, route.caller_language, LegState.WAITING, route.caller_language == AUTO),
-            Leg(1, f"{name}-leg1", route.callee_language, LegState.RINGING, route.callee_language == AUTO),
+            Leg(
+                0,
+                caller.id,
+                route.caller_language,
+                LegState.WAITING,
+                route.caller_language == AUTO,
+                _short(caller.caller.number),
+            ),
+            Leg(
+                1,
+                f"{name}-leg1",
+                route.callee_language,
+                LegState.RINGING,
+                route.callee_language == AUTO,
+                _short(callee_number(route.callee)),
+            ),
         )
         room, seats = Room(name, self._last_number, legs, route.number), Seats()
         check_load(room, (host.room for host in self._rooms.values()), self._capacity.most_calls)
@@ -247,6 +275,11 @@ class Switchboard:
 
     def _report(self, status: str, action: str, room: str = "") -> None:
         self._tell(HealthEvent("calls", status, action, clock.now_ns(), session_id=room))
+
+
+def _short(number: str) -> str:
+    """As much of a number as the roster has room for; the longest one of the telephone network has 15 digits."""
+    return number[:LONGEST_NUMBER]
 
 
 def _waits_for_us(channel: Channel, application: str) -> bool:

@@ -53,11 +53,15 @@ class Manner(NamedTuple):
 
 
 class Enrolled(NamedTuple):
-    """The voice, not yet stored; its manners, that with most speech first; and what could be better."""
+    """The voice, not yet stored; its manners, that with most speech first; and what could be better.
+
+    `recordings` are those that the manners' windows count.
+    """
 
     profile: Profile
     manners: tuple[Manner, ...]
     advice: tuple[Advice, ...]
+    recordings: tuple[Recording, ...] = ()
 
 
 def enrol(
@@ -91,7 +95,7 @@ def enrol(
         quality=_with_self_similarity(together(qualities), alike.cosine),
     )
     progress("done", 1.0)
-    return Enrolled(profile, found, tuple(advice))
+    return Enrolled(profile, found, tuple(advice), tuple(spoken))
 
 
 def _with_self_similarity(quality: Quality, cosine: float) -> Quality:

@@ -80,7 +80,11 @@ def clean_speech(samples: Floats, rate_hz: int) -> Floats:
     at_rate = resample(np.asarray(samples, np.float32), rate_hz, RATE_HZ)
     hop = RATE_HZ * HOP_MS // 1000
     spoken = np.repeat(find_speech(at_rate, RATE_HZ).speech, hop)
-    speech = at_rate[: len(spoken)][spoken]
+    return loud_enough(at_rate[: len(spoken)][spoken])
+
+
+def loud_enough(speech: Floats) -> Floats:
+    """Speech at 16 kHz, no softer than what the encoder was trained on."""
     if not len(speech):
         return speech
     level_db = 10 * np.log10(max(float(np.mean(speech.astype(np.float64) ** 2)), 1e-12))

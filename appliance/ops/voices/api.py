@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import resources
-from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from appliance.config import VoicesConfig
+from appliance.config import Config
 from appliance.ops.voices import messages
 from appliance.ops.voices.access import SESSION_S, Access
 from appliance.ops.voices.answers import (
@@ -36,7 +36,7 @@ from appliance.voices.store import VoiceStore
 # The page loads nothing from elsewhere, and no other page may frame it.
 PAGE_HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "connect-src 'self'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "connect-src 'self'; img-src data:; media-src blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
 }
 
@@ -59,10 +59,10 @@ class Asked(NamedTuple):
 class VoicesApi:
     """Everything under /api, and the page at /voices, of one `ops` process."""
 
-    def __init__(self, voices: VoicesConfig, cache_dir: Path, access_file: Path) -> None:
-        self._access = Access(access_file)
-        self._jobs = Jobs(voices, cache_dir)
-        self._voices = voices
+    def __init__(self, config: Config) -> None:
+        self._access = Access(config.ops.access_file)
+        self._jobs = Jobs(config)
+        self._voices = config.voices
         self._opened: VoiceStore | None = None
         self._opening = Lock()
 
@@ -112,6 +112,7 @@ class VoicesApi:
             asked(f"PATCH {one}", "Give it another name", self._rename, m.Rename, Card),
             asked(f"DELETE {one}", "Delete it for good", self._delete, None, None, status=204),
             asked(f"POST {one}/withdrawal", "Record that its consent is withdrawn", self._withdraw, None, Card),
+            asked(f"POST {one}/speech", "Hear it say something, as WAV", self._say, m.Sentence, bytes),
             asked("POST /api/recordings", "Upload a WAV or FLAC; ?name=", self._upload, bytes, m.Uploaded, status=201),
             asked("DELETE /api/recordings/{id}", "Forget it", self._forget, None, None, status=204),
             asked("POST /api/enrolments", "Enrol a voice", self._enrol, m.Enrolment, m.Progress, status=202),
@@ -168,6 +169,17 @@ class VoicesApi:
 
     async def _withdraw(self, request: Request) -> Response:
         return await self._edited(request, _withdrawn)
+
+    async def _say(self, request: Request) -> Response:
+        """Two headers say whose voice it is."""
+        said = await self._jobs.say(_id(request), await body(request, messages.Sentence))
+        headers = {
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+            "x-dragoman-voice": "own" if said.is_own else "stock",
+            "x-dragoman-sentence": quote(said.sentence),
+        }
+        return Response(said.wav, headers=headers, media_type="audio/wav")
 
     async def _edited(self, request: Request, change: Callable[[Profile], Profile]) -> Response:
         profile = await self._in_store(lambda store: store.edit(_id(request), change))

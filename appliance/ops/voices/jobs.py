@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import msgspec
+import tomli_w
 
 from appliance.clock import now_ns
-from appliance.config import VoicesConfig
-from appliance.ops.voices.messages import Enrolment, Job, News, Progress, Uploaded
+from appliance.config import Config
+from appliance.ops.voices.messages import Enrolment, Job, News, Progress, Sentence, Uploaded
 from appliance.units import NS_PER_S
 
 WORKER = "appliance.commands.voice_worker"  # by name: what ops itself imports cannot touch a call
@@ -42,12 +43,22 @@ class Take(NamedTuple):
     came_ns: int
 
 
+class Said(NamedTuple):
+    """A sentence as WAV, whether it is in the speaker's own voice, and what to say about that."""
+
+    wav: bytes
+    is_own: bool
+    sentence: str
+
+
 class Jobs:
     """Uploads and enrolments of one `ops` process. One enrolment at a time: it takes a whole core."""
 
-    def __init__(self, voices: VoicesConfig, cache_dir: Path) -> None:
-        self._voices = voices
-        self._cache_dir = cache_dir
+    def __init__(self, config: Config) -> None:
+        self._voices = config.voices
+        self._cache_dir = config.cache_dir
+        self._config = tomli_w.dumps(msgspec.to_builtins(config, str_keys=True, enc_hook=str))
+        self._speaking = asyncio.Lock()
         self._takes: dict[str, Take] = {}
         self._enrolments: dict[str, Progress] = {}
         self._task: asyncio.Task[None] | None = None
@@ -98,6 +109,19 @@ class Jobs:
             raise Refused(404, f"there is no enrolment {key}; look at the list of voices")
         return self._enrolments[key]
 
+    async def say(self, speaker_id: str, asked: Sentence) -> Said:
+        """Have a voice say something, once at a time: engines take memory. Raises Refused."""
+        if self._speaking.locked():
+            raise Refused(409, "somebody listens to a voice just now; wait until that is done")
+        async with self._speaking:
+            take = Take("speech", _nameless_file(), now_ns())
+            with take.file:
+                news = await self._work([take], said=(speaker_id, asked))
+                if news.refused:
+                    raise Refused(400, "; ".join(news.sentences))
+                take.file.seek(0)
+                return Said(take.file.read(), news.is_own, "; ".join(news.sentences))
+
     async def close(self) -> None:
         """Stop what is under way, and forget all recordings."""
         if self._task:
@@ -119,12 +143,19 @@ class Jobs:
             for recording in set(asked.recordings) & set(self._takes):
                 self.delete(recording)
 
-    async def _work(self, takes: list[Take], asked: Enrolment | None = None, key: str = "") -> News:
+    async def _work(
+        self,
+        takes: list[Take],
+        asked: Enrolment | None = None,
+        key: str = "",
+        said: tuple[str, Sentence | None] = ("", None),
+    ) -> News:
         """Let the worker do it. Raises Refused where it fails."""
         voices = self._voices
         descriptors = [take.file.fileno() for take in takes]
         files = [(number, take.name) for number, take in zip(descriptors, takes, strict=True)]
-        job = Job(files, str(voices.folder), str(voices.key_file), str(self._cache_dir), asked)
+        places = str(voices.folder), str(voices.key_file), str(self._cache_dir)
+        job = Job(files, *places, asked, self._config, *said)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", WORKER),
             stdin=asyncio.subprocess.PIPE,

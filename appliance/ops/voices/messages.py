@@ -75,6 +75,13 @@ class Enrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone_numbers: Annotated[list[str], Meta(max_length=16)] = []
 
 
+class Sentence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a voice is to say; empty: a greeting, in the box's first language."""
+
+    text: Annotated[str, Meta(max_length=200)] = ""
+    language: Annotated[str, Meta(max_length=35)] = ""
+
+
 class Progress(msgspec.Struct, frozen=True):
     """How far an enrolment is. `sentences`: why it was refused, or what could be better; `speaker_id`: when done."""
 
@@ -90,13 +97,16 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What to do: enrol `enrolment`, or only measure where there is none. Paths as texts."""
+    """What to do: enrol `enrolment`, say `sentence`, or only measure where there is neither. Paths as texts."""
 
     files: list[tuple[int, str]]  # descriptors that the process was started with, and what to call them
     folder: str
     key_file: str
     cache_dir: str
     enrolment: Enrolment | None = None
+    config: str = ""  # the whole configuration, as TOML: which engines there are
+    speaker_id: str = ""  # whose voice is to say `sentence`, into the first of `files`
+    sentence: Sentence | None = None
 
 
 class News(msgspec.Struct, frozen=True):
@@ -109,3 +119,4 @@ class News(msgspec.Struct, frozen=True):
     sentences: list[str] = []
     speaker_id: str = ""
     figures: Figures | None = None
+    is_own: bool = False  # what was said is said in the speaker's own voice

@@ -48,7 +48,9 @@ def description(operations: Sequence[Operation]) -> dict[str, Any]:
 
 def _operation(one: Operation, by_type: dict[Any, Any]) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done"}
-    if one.gives is not None:
+    if one.gives is bytes:
+        done["content"] = {"audio/wav": {}}
+    elif one.gives is not None:
         done["content"] = {"application/json": {"schema": by_type[one.gives]}}
     problem = {"description": "Refused", "content": {"application/json": {"schema": by_type[Problem]}}}
     parameters = [
