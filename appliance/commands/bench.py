@@ -71,6 +71,27 @@ def lag(
 
 
 @app.command()
+def asr(
+    say: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A recording, or a folder of them. Without it: Asterisk's prompts."),
+    ] = None,
+    language: Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="The language of the recordings.")] = "en",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure what recognising several legs at once costs, against one: windows of 4 s, in batches."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from appliance.bench import asr as bench  # noqa: PLC0415
+
+    settings = load(config or default_path()) if config or default_path().exists() else Config()
+    with Console(stderr=True).status("") as line:
+        report = bench.run(settings, say or (), language, progress=line.update)
+    _finish(report, json)
+
+
+@app.command()
 def store(
     folder: Annotated[
         Path | None,
