@@ -22,7 +22,7 @@ from appliance.units import NS_PER_MS, NS_PER_S
 
 LANGUAGES = ("pt-br", "en")
 LOOK_S = 5.0
-TURN_S = 4.0  # from one person's sentence to the next one's, in any of the calls
+PAUSE_S = 2.0  # from the end of one person's turn to the next one's, in any of the calls
 CHURN_S = 20.0  # one call ends and is made again
 WARM_UP = 1 / 3  # of the time; engines and libraries take what they need once
 MOST_GROWTH_MB_H = 1.0
@@ -100,9 +100,9 @@ def _course(fleet: Fleet, turns: Sequence[Turn], length_s: float, progress: Call
             _look(fleet, course, at_s, pids)
             progress(f"{at_s / 60:.1f} of {length_s / 60:.0f} min, {course.calls} calls, {course.lost} lost")
         if at_s >= turn_s:
-            turn_s = at_s + TURN_S
             call, turn = next(speakers)
             call.say(turn)
+            turn_s = at_s + turn.duration_s + PAUSE_S
         if at_s >= churn_s:
             churn_s = at_s + CHURN_S
             _churn(next(churning), course)

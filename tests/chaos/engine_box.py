@@ -63,7 +63,6 @@ class EngineBox(Box):
         self._now_ns = clock.now_ns()
         self.segments = TextReader(self.memory.reader("segments"), Segment)
         self.translations = TextReader(self.memory.reader("translations"), Translation)
-        self._told: list[str] = []
 
     def pids_and_exits(self) -> tuple[int, int]:
         vitals = Vitals(self.memory.vitals(self.stage))
