@@ -15,6 +15,7 @@ from appliance.frames.memory import Memory
 from appliance.ops.metrics import exposition, registry
 from appliance.ops.observer import Observer
 from appliance.supervision.process_table import rows
+from appliance.supervision.vitals import Vitals, trunk_word
 
 IMAGE = Path(__file__).parent.parent / "image"
 PROMETHEUS = IMAGE / "prometheus"
@@ -42,7 +43,8 @@ def served() -> set[str]:
     """Every metric that there is: those of /metrics, those that are recorded, and Prometheus's own."""
     memory = Memory.create(Config(instance=f"ops-{uuid4().hex[:12]}"), rows(Config().supervision.standbys))
     try:
-        text = exposition(registry(Observer(memory, Path.cwd()))).decode()
+        Vitals(memory.vitals("calls")).set("trunks", trunk_word([True]))
+        text = exposition(registry(Observer(memory, Path.cwd(), trunks=["pbx"]))).decode()
     finally:
         memory.unlink()
         memory.close()

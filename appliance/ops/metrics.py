@@ -13,7 +13,7 @@ from appliance.ops.counts import COUNTS, Count
 from appliance.ops.measures import BOUNDS_S, Histogram
 from appliance.ops.observer import STAGES, Observer
 from appliance.supervision.snapshot import LaneView, ProcessView, RingView, Snapshot
-from appliance.supervision.vitals import State, breakers
+from appliance.supervision.vitals import State, breakers, trunks
 from appliance.units import FRAMES_PER_S
 
 MS_PER_S = 1000
@@ -39,6 +39,7 @@ class Appliance(Collector):
         yield from _queues(seen)
         yield from self._faults()
         yield self._breakers()
+        yield self._trunks()
         yield from _processes(seen)
         yield from self._machine()
 
@@ -88,6 +89,15 @@ class Appliance(Collector):
             states = breakers(self._observer.vitals(stage).get("breakers"))
             for engine, state in zip(self._observer.engines.named(stage), states, strict=False):
                 metric.add_metric((stage, engine), state)
+        return metric
+
+    def _trunks(self) -> Metric:
+        """No series where Asterisk does not know, or is not there."""
+        metric = GaugeMetricFamily("dragoman_trunk_up", "1: Asterisk reaches it.", labels=("trunk",))
+        states = trunks(self._observer.vitals("calls").get("trunks"))
+        for name, is_reached in zip(self._observer.trunks, states, strict=False):
+            if is_reached is not None:
+                metric.add_metric((name,), is_reached)
         return metric
 
     def _machine(self) -> Iterator[Metric]:
