@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from appliance.ops.counts import COUNTS, Count
+from appliance.ops.gpus import Gpu, Gpus
 from appliance.ops.measures import BOUNDS_S, Histogram
 from appliance.ops.observer import STAGES, Observer
 from appliance.supervision.snapshot import LaneView, ProcessView, RingView, Snapshot
@@ -26,8 +27,9 @@ WAITS = State.STANDBY.name.lower()
 class Appliance(Collector):
     """Everything about one appliance, seen through `observer`."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, gpus: Gpus) -> None:
         self._observer = observer
+        self._gpus = gpus
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, each once."""
@@ -42,6 +44,7 @@ class Appliance(Collector):
         yield self._trunks()
         yield from _processes(seen)
         yield from self._machine()
+        yield from _gpus(self._gpus.look())
 
     def _durations(self) -> Iterator[Metric]:
         measures = self._observer.measures
@@ -110,10 +113,10 @@ class Appliance(Collector):
         yield size
 
 
-def registry(observer: Observer) -> CollectorRegistry:
-    """A registry with the appliance in it, and nothing else."""
+def registry(observer: Observer, gpus: Gpus | None = None) -> CollectorRegistry:
+    """A registry with the appliance in it, and nothing else. `gpus`: None for those of this machine."""
     made = CollectorRegistry()
-    made.register(Appliance(observer))
+    made.register(Appliance(observer, gpus or Gpus()))
     return made
 
 
@@ -129,6 +132,20 @@ def _gauge(name: str, meaning: str, value: float) -> Metric:
 def _add_histogram(metric: HistogramMetricFamily, labels: tuple[str, ...], seen: Histogram) -> None:
     bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
     metric.add_metric(labels, buckets=list(zip(bounds, map(float, seen.up_to), strict=True)), sum_value=seen.sum_s)
+
+
+def _gpus(seen: list[Gpu]) -> Iterator[Metric]:
+    """No series where there is no GPU."""
+    label = ("gpu",)
+    size = GaugeMetricFamily("dragoman_gpu_memory_bytes", "Memory of each GPU.", labels=label)
+    used = GaugeMetricFamily("dragoman_gpu_memory_used_bytes", "What is taken of it, by whomever.", labels=label)
+    busy = GaugeMetricFamily("dragoman_gpu_busy_ratio", "Part of the time that it computes.", labels=label)
+    for gpu in seen:
+        name = (str(gpu.number),)
+        size.add_metric(name, gpu.memory_bytes)
+        used.add_metric(name, gpu.used_bytes)
+        busy.add_metric(name, gpu.busy_ratio)
+    yield from (size, used, busy)
 
 
 def _calls(seen: Snapshot) -> Iterator[Metric]:
