@@ -26,7 +26,8 @@ def main(ctx: Context) -> None:
 
 async def _serve(ctx: Context, listener: socket.socket) -> None:
     config = ctx.config
-    observer = Observer(ctx.memory, config.cache_dir, config.engines)
+    trunks = [trunk.name for trunk in config.trunks]
+    observer = Observer(ctx.memory, config.cache_dir, config.engines, trunks)
     voices = VoicesApi(config)
     app = application(observer, voices, lambda: server.should_exit)
     server = uvicorn.Server(

@@ -222,8 +222,23 @@ def test_a_restarted_mt_tells_the_rest_of_what_it_had_begun(
     appliance.wait_for_death()
     appliance.start("mt", procs.mt.main)
     Says(appliance)([last, last])
-    assert " ".join(each.text for each in translations.collect(2)) == "the old blue door opens. (en to pt-br)"
-    assert len(translations.messages) == 2
+    wait_until(lambda: translations.collect(2)[-1].final)
+    assert " ".join(each.text for each in translations.messages) == "the old blue door opens. (en to pt-br)"
+
+
+def test_an_mt_that_takes_over_needs_no_third_revision_to_tell_what_two_agree_on(
+    appliance: Appliance, translator: ToyTranslator, translations: Mailbox[Translation]
+) -> None:
+    translator.killed_by = {"the old blue door"}
+    appliance.start("mt", procs.mt.main)
+    first, second, third, last = growing("the old", "the old blue", "the old blue door", "the old blue door opens.")
+    Says(appliance)([first, second])
+    TextWriter(appliance.memory.writer("segments")).write(third)
+    appliance.wait_for_death()
+    appliance.start("mt", procs.mt.main)
+    assert [(each.revision, each.text) for each in translations.collect(2)] == [(1, "the old"), (2, "blue")]
+    Says(appliance)([last])
+    assert translations.collect(3)[2].text == "door opens. (en to pt-br)"
 
 
 @pytest.mark.usefixtures("translator")

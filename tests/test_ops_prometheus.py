@@ -12,9 +12,11 @@ import yaml
 
 from appliance.config import Config
 from appliance.frames.memory import Memory
+from appliance.ops.gpus import Gpu, Gpus
 from appliance.ops.metrics import exposition, registry
 from appliance.ops.observer import Observer
 from appliance.supervision.process_table import rows
+from appliance.supervision.vitals import Vitals, trunk_word
 
 IMAGE = Path(__file__).parent.parent / "image"
 PROMETHEUS = IMAGE / "prometheus"
@@ -22,7 +24,7 @@ FIGURES = {"chain_latency_ms", "asr_to_tts_gap_ms", "active_sessions", "frames_p
 # Words of PromQL, label names included: whatever else stands in an expression is a metric.
 OF_PROMQL = {
     *("sum", "max", "min", "count", "by", "or", "rate", "increase", "histogram_quantile", "vector"),
-    *("le", "instance", "stage", "queue", "reason", "process", "direction", "engine"),
+    *("le", "instance", "stage", "queue", "reason", "process", "direction", "engine", "avg_over_time"),
 }
 
 
@@ -37,12 +39,20 @@ def names_in(expression: str) -> set[str]:
     return set(re.findall(r"[a-z_][a-z0-9_]*", bare)) - OF_PROMQL
 
 
+class OneGpu(Gpus):
+    """A machine with a GPU."""
+
+    def look(self) -> list[Gpu]:
+        return [Gpu(0, 141 << 30, 8 << 30, 0.5)]
+
+
 @pytest.fixture(scope="module")
 def served() -> set[str]:
     """Every metric that there is: those of /metrics, those that are recorded, and Prometheus's own."""
     memory = Memory.create(Config(instance=f"ops-{uuid4().hex[:12]}"), rows(Config().supervision.standbys))
     try:
-        text = exposition(registry(Observer(memory, Path.cwd()))).decode()
+        Vitals(memory.vitals("calls")).set("trunks", trunk_word([True]))
+        text = exposition(registry(Observer(memory, Path.cwd(), trunks=["pbx"]), OneGpu())).decode()
     finally:
         memory.unlink()
         memory.close()

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from box import Box, alive
 
@@ -25,6 +26,7 @@ from appliance.supervision import snapshot, standby
 from appliance.supervision.notify import Notify
 from appliance.supervision.process_table import PROCESS_NAMES, Process, rows
 from appliance.supervision.recovery import STUCK_LADDER, OpenCircuit, Restart, Signs, Verdict, after_exit
+from appliance.supervision.turn import LESS_URGENT
 from appliance.supervision.vitals import State, Vitals
 from appliance.units import NS_PER_MS, NS_PER_S
 
@@ -147,9 +149,14 @@ def test_it_takes_over_at_once_and_status_shows_it(box):
     appliance = box("asr", asr="steady", mt="steady").start().wait_until_up()
     waiting = wait_for_standby(appliance, "asr")
     assert process(appliance, "asr-standby")["state"] == "standby"
+    urgency = psutil.Process(appliance.process.pid).nice()
+    assert psutil.Process(waiting).nice() in (urgency, min(19, urgency + LESS_URGENT)), (
+        "where it can come back from that"
+    )
     os.kill(appliance.pids()["asr"], signal.SIGKILL)
     appliance.wait_for(2, component="asr", status="up")
     assert appliance.pids()["asr"] == waiting
+    assert psutil.Process(waiting).nice() == urgency
     assert appliance.entries(component="asr", status="starting", action="the standby takes over")
     assert wait_for_standby(appliance, "asr", count=2) != waiting
     assert process(appliance, "asr")["restarts"] == 1

@@ -10,10 +10,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from appliance.ops.counts import COUNTS, Count
+from appliance.ops.gpus import Gpu, Gpus
 from appliance.ops.measures import BOUNDS_S, Histogram
 from appliance.ops.observer import STAGES, Observer
 from appliance.supervision.snapshot import LaneView, ProcessView, RingView, Snapshot
-from appliance.supervision.vitals import State, breakers
+from appliance.supervision.vitals import State, breakers, trunks
 from appliance.units import FRAMES_PER_S
 
 MS_PER_S = 1000
@@ -26,8 +27,9 @@ WAITS = State.STANDBY.name.lower()
 class Appliance(Collector):
     """Everything about one appliance, seen through `observer`."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, gpus: Gpus) -> None:
         self._observer = observer
+        self._gpus = gpus
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, each once."""
@@ -39,8 +41,10 @@ class Appliance(Collector):
         yield from _queues(seen)
         yield from self._faults()
         yield self._breakers()
+        yield self._trunks()
         yield from _processes(seen)
         yield from self._machine()
+        yield from _gpus(self._gpus.look())
 
     def _durations(self) -> Iterator[Metric]:
         measures = self._observer.measures
@@ -90,6 +94,15 @@ class Appliance(Collector):
                 metric.add_metric((stage, engine), state)
         return metric
 
+    def _trunks(self) -> Metric:
+        """No series where Asterisk does not know, or is not there."""
+        metric = GaugeMetricFamily("dragoman_trunk_up", "1: Asterisk reaches it.", labels=("trunk",))
+        states = trunks(self._observer.vitals("calls").get("trunks"))
+        for name, is_reached in zip(self._observer.trunks, states, strict=False):
+            if is_reached is not None:
+                metric.add_metric((name,), is_reached)
+        return metric
+
     def _machine(self) -> Iterator[Metric]:
         free = GaugeMetricFamily("dragoman_free_bytes", "Free space in /dev/shm and on the disk.", labels=("place",))
         size = GaugeMetricFamily("dragoman_size_bytes", "All space in /dev/shm and on the disk.", labels=("place",))
@@ -100,10 +113,10 @@ class Appliance(Collector):
         yield size
 
 
-def registry(observer: Observer) -> CollectorRegistry:
-    """A registry with the appliance in it, and nothing else."""
+def registry(observer: Observer, gpus: Gpus | None = None) -> CollectorRegistry:
+    """A registry with the appliance in it, and nothing else. `gpus`: None for those of this machine."""
     made = CollectorRegistry()
-    made.register(Appliance(observer))
+    made.register(Appliance(observer, gpus or Gpus()))
     return made
 
 
@@ -119,6 +132,20 @@ def _gauge(name: str, meaning: str, value: float) -> Metric:
 def _add_histogram(metric: HistogramMetricFamily, labels: tuple[str, ...], seen: Histogram) -> None:
     bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
     metric.add_metric(labels, buckets=list(zip(bounds, map(float, seen.up_to), strict=True)), sum_value=seen.sum_s)
+
+
+def _gpus(seen: list[Gpu]) -> Iterator[Metric]:
+    """No series where there is no GPU."""
+    label = ("gpu",)
+    size = GaugeMetricFamily("dragoman_gpu_memory_bytes", "Memory of each GPU.", labels=label)
+    used = GaugeMetricFamily("dragoman_gpu_memory_used_bytes", "What is taken of it, by whomever.", labels=label)
+    busy = GaugeMetricFamily("dragoman_gpu_busy_ratio", "Part of the time that it computes.", labels=label)
+    for gpu in seen:
+        name = (str(gpu.number),)
+        size.add_metric(name, gpu.memory_bytes)
+        used.add_metric(name, gpu.used_bytes)
+        busy.add_metric(name, gpu.busy_ratio)
+    yield from (size, used, busy)
 
 
 def _calls(seen: Snapshot) -> Iterator[Metric]:

@@ -1,6 +1,7 @@
 """Looks at the appliance from outside, some times a second, and remembers what it saw."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +43,11 @@ class Observer:
     A restarted observer reads all that the ring of health events still has, and counts on from where it had stopped.
     """
 
-    def __init__(self, memory: Memory, disk: Path, engines: EnginesConfig | None = None) -> None:
+    def __init__(
+        self, memory: Memory, disk: Path, engines: EnginesConfig | None = None, trunks: Sequence[str] = ()
+    ) -> None:
         self.memory = memory
+        self.trunks = trunks
         self.engines = engines or EnginesConfig()
         self.history = History()
         self.measures = Measures(memory.measures())

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -32,6 +33,7 @@ class _Growing:
     asked: str = ""  # the text that was last translated …
     answer: str = ""  # … and its translation
     waits: bool = False  # `segment` is to be translated again: its engine did not answer
+    is_recalled: bool = False  # from before a restart: nothing has been asked since
 
     def goes_on_in(self, segment: Segment) -> bool:
         """Whether `segment` is of the same call, so that their order means something."""
@@ -87,7 +89,17 @@ class Interpretation:
             growing = self._growing[lane.place] = _Growing(
                 lane.place, segment, self._languages.target(lane, leg, segment)
             )
+        elif growing.is_recalled and not segment.final and not same_language(segment.language, growing.target):
+            self._look_back(growing, leg)
         yield from self._translated(segment, leg, lane, growing)
+
+    def _look_back(self, growing: _Growing, leg: Leg) -> None:
+        """Ask once more what was asked before a restart. Two answers have to agree before a word is told: with this
+        one and the next, its listeners need not wait for a third.
+        """
+        growing.is_recalled = False
+        with suppress(NotNow):
+            self._added(growing.segment, leg, growing)
 
     def _translated(self, segment: Segment, leg: Leg, lane: Lane, growing: _Growing) -> Iterator[Translation]:
         """One translation, or none where a revision adds nothing yet."""
@@ -147,6 +159,7 @@ class Interpretation:
                 translation.lane, translation.source, translation.target_language
             )
         growing.segment = translation.source
+        growing.is_recalled = not translation.final
         growing.stable.committed += translation.text.split()
 
 

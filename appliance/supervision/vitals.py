@@ -5,6 +5,7 @@ A row is 64 words of 64 bits. Each word has one writer, the watchdog or the proc
 
 from collections.abc import Iterable
 from enum import IntEnum
+from itertools import islice
 
 from appliance import clock
 from appliance.supervision.recovery import Signs
@@ -56,9 +57,12 @@ COUNTERS = (
     "lanes_degraded",  # lanes whose listeners hear the original, because nobody can interpret it
     "overload_words",  # words not said because their lane was too far behind
     "overload_frames",  # frames not recognised because their leg was too far behind
+    "trunks",  # the state of each, in TRUNK_BITS bits each, in the order of the configuration
 )
 BREAKER_BITS = 2
 MOST_BREAKERS = 64 // BREAKER_BITS
+TRUNK_BITS = 2
+TRUNK_STATES = (None, True, False)  # whether Asterisk reaches it; None: nobody knows
 _WORD_OF = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}
 assert FIRST_COUNTER + len(COUNTERS) <= WORDS
 
@@ -180,10 +184,28 @@ class Vitals:
 
 def breakers(word: int) -> list[int]:
     """The states in the counter "breakers", as appliance.recovery.breaker.State numbers them."""
-    mask = (1 << BREAKER_BITS) - 1
-    return [word >> place * BREAKER_BITS & mask for place in range(MOST_BREAKERS)]
+    return _parts(word, BREAKER_BITS)
 
 
 def breaker_word(states: Iterable[int]) -> int:
     """The inverse of `breakers`."""
-    return sum(state << place * BREAKER_BITS for place, state in enumerate(states))
+    return _joined(states, BREAKER_BITS)
+
+
+def trunks(word: int) -> list[bool | None]:
+    """The states in the counter "trunks", as TRUNK_STATES has them."""
+    return [TRUNK_STATES[state] for state in _parts(word, TRUNK_BITS)]
+
+
+def trunk_word(states: Iterable[bool | None]) -> int:
+    """The inverse of `trunks`; those that the word has no room for are left out."""
+    return _joined(islice(map(TRUNK_STATES.index, states), 64 // TRUNK_BITS), TRUNK_BITS)
+
+
+def _parts(word: int, bits: int) -> list[int]:
+    mask = (1 << bits) - 1
+    return [word >> place * bits & mask for place in range(64 // bits)]
+
+
+def _joined(values: Iterable[int], bits: int) -> int:
+    return sum(value << place * bits for place, value in enumerate(values))

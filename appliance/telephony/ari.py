@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from appliance.config import AsteriskConfig
-from appliance.telephony.ari_messages import Bridge, Channel, Event
+from appliance.telephony.ari_messages import Bridge, Channel, Endpoint, Event
 
 REQUEST_S = 4.0
 HEARTBEAT_S = 5.0
@@ -115,6 +115,10 @@ class Ari:
     async def bridges(self) -> list[Bridge]:
         """Every bridge of this Asterisk, also those of others."""
         return msgspec.json.decode(await self._request("GET", "/bridges"), type=list[Bridge])
+
+    async def endpoint_state(self, name: str) -> str:
+        """Of a PJSIP endpoint: "online", "offline" or "unknown"."""
+        return msgspec.json.decode(await self._request("GET", f"/endpoints/PJSIP/{name}"), type=Endpoint).state
 
     async def originate(
         self, channel: str, endpoint: str, caller_id: str, timeout_s: int, variables: Mapping[str, str]

@@ -41,6 +41,12 @@ class Bridge(msgspec.Struct, frozen=True):
     channels: tuple[str, ...] = ()
 
 
+class Endpoint(msgspec.Struct, frozen=True):
+    """Whom calls can be made to: "online" where at least one of its contacts answers."""
+
+    state: str = "unknown"
+
+
 class Event(msgspec.Struct, frozen=True):
     """Any event; what does not belong to its type keeps its default."""
 
