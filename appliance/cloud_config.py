@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+PRECISIONS = ("auto", "float32", "float16", "bfloat16", "int8")
 FORMALITIES = ("", "more", "less")
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
@@ -45,6 +46,9 @@ class XttsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str = ""  # where `dragoman models fetch` finds the files; empty: nowhere
     acceptance_file: Path = Path("~/.local/share/dragoman/accepted-licences.json")
     device: str = "auto"  # "cpu", "cuda", "cuda:1"; "auto": a GPU where there is one
+    precision: str = "auto"  # of the language model: float16 on a GPU, float32 on a CPU
+    streams: int = 0  # spoken at once; 0: as many as the device is measured to carry
+    voice: str = ""  # of those that come with the model; empty: the first
 
 
 class ElevenLabsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +77,7 @@ def cloud_problems(cloud: CloudEngines) -> Iterator[str]:
         ("deepgram.answer_ms", cloud.deepgram.answer_ms, 500, 60_000),
         ("deepl.budget_ms", cloud.deepl.budget_ms, 50, 10_000),
         ("elevenlabs.answer_ms", cloud.elevenlabs.answer_ms, 200, 60_000),
+        ("xtts.streams", cloud.xtts.streams, 0, 512),
     )
     for path, value, least, most in ranges:
         if not least <= value <= most:
@@ -89,6 +94,8 @@ def cloud_problems(cloud: CloudEngines) -> Iterator[str]:
         yield f'cloud.xtts.source: "{cloud.xtts.source}" is no address of this kind; begin it with https://'
     if not DEVICE.fullmatch(cloud.xtts.device):
         yield f'cloud.xtts.device: "{cloud.xtts.device}" is not known; write "auto", "cpu", "cuda" or one like "cuda:1"'
+    if cloud.xtts.precision not in PRECISIONS:
+        yield f'cloud.xtts.precision: "{cloud.xtts.precision}" is not known; write one of {", ".join(PRECISIONS)}'
     if cloud.deepl.formality not in FORMALITIES:
         yield f'cloud.deepl.formality: "{cloud.deepl.formality}" is not known; write "more", "less" or ""'
     for pair in cloud.deepl.glossaries:

@@ -26,6 +26,7 @@ class ToySynthesizer:
 
     languages = frozenset({"pt-br", "en"})
     clause_sizes = ClauseSizes(first_chars=20, longest_chars=20)
+    most_streams = 1
 
     def __init__(self) -> None:
         self.spoken: list[str] = []
@@ -419,3 +420,15 @@ def test_a_voice_at_a_tenth_of_its_speed_keeps_its_lag_within_bounds_and_the_oth
     assert max(late_ms) < most_ms / 2 + 3 * 2_000  # a clause before it, its own, and a busy machine
     told = [entry for entry in entries if isinstance(entry, HealthEvent)]
     assert [(event.component, event.status, event.session_id) for event in told] == [("lane", "OVERLOADED", "r1")]
+
+
+def test_an_engine_that_can_speaks_several_lanes_at_once(appliance: Appliance, synthesizer: ToySynthesizer) -> None:
+    synthesizer.most_streams = 2
+    both = threading.Barrier(2)
+    synthesizer.hangs_up = lambda: both.wait(5)
+    ears = [Ear(appliance.memory, lane) for lane in (0, 1)]
+    appliance.start("tts", procs.tts.main)
+    translations = TextWriter(appliance.memory.writer("translations"))
+    for lane, text in enumerate(("Bom dia.", "Boa noite.")):
+        translations.write(a_translation(text, 3 + lane, lane))
+    assert all(ear.hears(1) for ear in ears)

@@ -58,6 +58,7 @@ def test_the_bound_leaves_slow_speakers_time() -> None:
     assert most_tokens("Sim.", "pt") < 60 < most_tokens("Eu gostaria de reservar uma mesa.", "pt")
     slow_s = 33 / 10  # ten characters a second are slow already
     assert most_tokens("Eu gostaria de reservar uma mesa.", "pt") > 1.4 * slow_s * 21.53
+    assert most_tokens("7831.", "pt") > most_tokens("sete oito três um.", "pt")  # it is read in words
     assert most_tokens("我想为两个人预订", "zh-cn") > most_tokens("abcdefgh", "en")
 
 
@@ -85,6 +86,13 @@ def test_babble_after_the_end_is_cut_off() -> None:
 def test_pauses_within_the_text_are_kept() -> None:
     kept_s, cut = guarded("Eu gostaria de reservar uma mesa.", sound((1.0, 0.1), (0.5, 0.0), (1.0, 0.1), (0.2, 0.0)))
     assert (kept_s, cut) == (pytest.approx(2.7, abs=0.01), False)
+
+
+def test_slow_speech_may_take_longer() -> None:
+    assert (
+        end_guard("Sim, claro.", "pt", RATE_HZ, 0.5).from_sample
+        == 2 * end_guard("Sim, claro.", "pt", RATE_HZ).from_sample
+    )
 
 
 def test_parts_are_joined_without_a_click() -> None:

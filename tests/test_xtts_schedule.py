@@ -3,7 +3,7 @@
 import pytest
 
 from appliance.units import NS_PER_MS
-from appliance.xtts.schedule import StreamState, Turn, capacity, chunk_tokens, is_due, next_turn
+from appliance.xtts.schedule import Limits, StreamState, Turn, capacity, chunk_tokens, is_due, next_turn
 
 NOW = 10_000 * NS_PER_MS
 
@@ -23,6 +23,7 @@ def new(slot: int, age_ms: int, unread: int = 0, waiting: int = 0) -> StreamStat
     [
         ([], Turn((), (), ())),
         ([new(0, 5, unread=60)], Turn((0,), (), ())),
+        ([new(0, 5, unread=60), new(1, 9, unread=60)], Turn((1,), (), ())),
         ([new(0, 5, waiting=5)], Turn((), (0,), ())),
         ([new(0, 5, waiting=6)], Turn((), (0,), (0,))),
         # First sounds come first, the oldest of them before the others; then who is dry first. Two are told at once.
@@ -37,7 +38,7 @@ def new(slot: int, age_ms: int, unread: int = 0, waiting: int = 0) -> StreamStat
     ],
 )
 def test_who_is_served(streams: list[StreamState], turn: Turn) -> None:
-    assert next_turn(streams, NOW, most_told=2) == turn
+    assert next_turn(streams, NOW, Limits(read=1, tell=2)) == turn
 
 
 def test_chunks_grow() -> None:

@@ -42,6 +42,7 @@ class ElevenLabs:
 
     languages = SPOKEN["elevenlabs"]
     clause_sizes = ClauseSizes(first_chars=60, longest_chars=200)
+    most_streams = 1
 
     def __init__(self, settings: ElevenLabsSettings) -> None:
         if not settings.key:

@@ -1,7 +1,7 @@
 """Makes the engines that have settings of their own from the configuration; each SDK is imported only then."""
 
 from appliance.config import Config, api_key
-from appliance.engines.protocols import StreamingRecognizer, Synthesizer, Translator
+from appliance.engines.protocols import EngineError, StreamingRecognizer, Synthesizer, Translator
 from appliance.recovery.breaker import PATIENCE_MS
 
 
@@ -50,3 +50,24 @@ def elevenlabs(config: Config) -> Synthesizer:
     chosen = config.cloud.elevenlabs
     key = api_key(KEY_VARIABLE, chosen.key_file)
     return ElevenLabs(ElevenLabsSettings(key, chosen.voice, chosen.model, chosen.server, chosen.answer_ms))
+
+
+def xtts(config: Config) -> Synthesizer:
+    try:
+        from appliance.engines.xtts import Xtts, XttsSettings
+    except ImportError as error:
+        raise EngineError(
+            f'"xtts" needs {error.name}, which is not installed; run: pip install dragoman[xtts]'
+        ) from None
+
+    chosen = config.cloud.xtts
+    settings = XttsSettings(
+        folder=chosen.folder.expanduser(),
+        acceptance_file=chosen.acceptance_file.expanduser(),
+        voice=chosen.voice,
+        device=chosen.device,
+        precision=chosen.precision,
+        streams=chosen.streams,
+        threads=config.engines.threads,
+    )
+    return Xtts(settings)

@@ -38,6 +38,7 @@ class Kokoro:
 
     languages = frozenset({"pt-br"})
     clause_sizes = ClauseSizes(first_chars=20, longest_chars=60)
+    most_streams = 1
 
     def __init__(self, folder: Path, threads: int) -> None:
         try:

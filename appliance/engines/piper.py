@@ -18,6 +18,7 @@ class Piper:
 
     languages = frozenset({"en"})
     clause_sizes = ClauseSizes(first_chars=60, longest_chars=160)
+    most_streams = 1
 
     def __init__(self, folder: Path, threads: int) -> None:
         options = onnxruntime.SessionOptions()

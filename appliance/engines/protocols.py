@@ -125,10 +125,14 @@ class ClauseSizes:
 
 
 class Synthesizer(Protocol):
-    """Text to speech, one clause at a time."""
+    """Text to speech, clause by clause."""
 
     languages: frozenset[str]
     clause_sizes: ClauseSizes
+
+    @property
+    def most_streams(self) -> int:
+        """How many clauses it speaks at once, each called for by a thread of its own; known after `warm`."""
 
     def warm(self) -> None:
         """Run once per language."""

@@ -33,6 +33,7 @@ SYNTHESIZERS = {
     "elevenlabs": "appliance.engines.from_config:elevenlabs",
     "kokoro": "appliance.engines.kokoro:Kokoro",
     "piper": "appliance.engines.piper:Piper",
+    "xtts": "appliance.engines.from_config:xtts",
 }
 VOICE_DETECTOR = "silero-vad"
 VOICE_DETECTORS = {VOICE_DETECTOR: "appliance.engines.silero_vad:SileroVad"}

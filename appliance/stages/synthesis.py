@@ -1,4 +1,4 @@
-"""Clauses on their way through the synthesizers: each engine speaks one at a time, and none waits for another."""
+"""Clauses on their way through the synthesizers: each speaks as many at once as it can, and none waits for another."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -49,7 +49,7 @@ class Synthesis:
         self._complain = complain
         self._wake = wake
         self._jobs: list[_Job] = []
-        self._overdue: dict[str, Call[Speech]] = {}  # that nobody waits for any more, by engine
+        self._overdue: dict[str, list[Call[Speech]]] = {}  # that nobody waits for any more, by engine
         self._voices: dict[tuple[str, str], Voice] = {}  # by engine and language
 
     def who_speaks(self, language: str) -> Sequence[str]:
@@ -64,7 +64,7 @@ class Synthesis:
         return able
 
     def voice(self, language: str) -> Voice | None:
-        """The voice that would speak now; None while it speaks already."""
+        """The voice that would speak now; None while it has no room for one more clause."""
         names = self.who_speaks(language)
         name = self._chain.first(names) or names[0]
         return None if self._is_busy(name) else self._voices[name, language]
@@ -93,11 +93,13 @@ class Synthesis:
         name = self._chain.first(job.names, job.failed)
         if name is None or self._is_busy(name):
             return
-        job.name = self._chain.ask(job.names, job.failed) or name
         engine, clause = self._chain.engines.by_name[name], job.clause
-        overdue = self._overdue.pop(name, None)
-        if overdue and overdue.goes_on:
-            self._overdue[name] = overdue
+        overdue = self._overdue[name] = [call for call in self._overdue.get(name, []) if call.goes_on]
+        is_stuck = len(overdue) >= engine.most_streams
+        if not is_stuck and self._speaking(name) + len(overdue) >= engine.most_streams:
+            return
+        job.name = self._chain.ask(job.names, job.failed) or name
+        if is_stuck:
             self._fail(job, EngineUnavailable(f"{name} still speaks a clause that nobody waits for any more"))
             return
         job.pieces, job.began_ns = [], now_ns()
@@ -116,7 +118,7 @@ class Synthesis:
             job.pieces += pieces
             job.heard_ns = now_ns()
         if not is_over and self._is_too_slow(job):
-            self._overdue[job.name] = job.call
+            self._overdue[job.name].append(job.call)
             self._fail(job, EngineUnavailable(f"{job.name} has not spoken in time"))
         return is_over
 
@@ -147,4 +149,7 @@ class Synthesis:
         return samples
 
     def _is_busy(self, name: str) -> bool:
-        return any(job.call and job.name == name for job in self._jobs)
+        return self._speaking(name) >= self._chain.engines.by_name[name].most_streams
+
+    def _speaking(self, name: str) -> int:
+        return sum(job.call is not None and job.name == name for job in self._jobs)

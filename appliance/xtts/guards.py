@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 import numpy as np
 
@@ -14,6 +15,7 @@ TOKENS_PER_S = 22_050 / 1024
 # Slow speakers, in characters a second; where a character is a syllable or a word, fewer.
 SLOWEST_CHARS_PER_S, SLOWEST_SIGNS_PER_S = 6.0, 2.0
 SIGNS = frozenset({"ja", "ko", "zh"})
+FIGURE_CHARS = 10  # what is read as a word, or as part of one: a digit, "€", "%"
 BEFORE_AND_AFTER_S = 1.5  # silence that the model may put around a text
 # What coqui-tts allows in one text, in characters, by language; longer ones it cuts off.
 MOST_CHARS = {"ar": 166, "cs": 186, "de": 253, "en": 250, "es": 239, "fr": 273, "hi": 150, "hu": 224, "it": 213}
@@ -55,8 +57,12 @@ def most_tokens(text: str, language: str) -> int:
 
 
 def _slowest_s(text: str, language: str) -> float:
-    signs = language.partition("-")[0] in SIGNS
-    return len(text) / (SLOWEST_SIGNS_PER_S if signs else SLOWEST_CHARS_PER_S)
+    chars = sum(FIGURE_CHARS if _is_figure(character) else 1 for character in text)
+    return chars / (SLOWEST_SIGNS_PER_S if language.partition("-")[0] in SIGNS else SLOWEST_CHARS_PER_S)
+
+
+def _is_figure(character: str) -> bool:
+    return character.isdigit() or character in "%&@" or category(character).startswith("S")
 
 
 def _pieces(word: str, limit: int) -> Sequence[str]:
@@ -94,9 +100,9 @@ class EndGuard:
         return samples, False
 
 
-def end_guard(text: str, language: str, rate_hz: int) -> EndGuard:
-    """The guard of one part."""
-    return EndGuard(rate_hz, round(rate_hz * _slowest_s(text, language)))
+def end_guard(text: str, language: str, rate_hz: int, speed: float = 1.0) -> EndGuard:
+    """The guard of one part, spoken at `speed`."""
+    return EndGuard(rate_hz, round(rate_hz * _slowest_s(text, language) / min(speed, 1.0)))
 
 
 class Joint:

@@ -17,12 +17,12 @@ from appliance.xtts.failures import EXIT_DEVICE_LOST, Failure, failure_of
 from appliance.xtts.gpt import Gpt, Precision
 from appliance.xtts.guards import Joint, end_guard, most_tokens, parts
 from appliance.xtts.sampling import Sampling
-from appliance.xtts.schedule import LONGEST_CHUNK_TOKENS, capacity, next_turn
+from appliance.xtts.schedule import LONGEST_CHUNK_TOKENS, Limits, capacity, next_turn
 from appliance.xtts.settings import CONDITIONING_LATENTS, SPEAKER_SIZE
 from appliance.xtts.utterance import Part, Request, Speaking, Utterance
 from appliance.xtts.vocoder import Vocoder
 
-MOST_TOLD = {"cpu": 1, "cuda": 16}  # made sound in one turn
+LIMITS = {"cpu": Limits(read=1, tell=1), "cuda": Limits(read=8, tell=16)}
 IDLE_S = 0.005  # where everybody is far enough ahead
 MEASURED_STEPS = 3
 STRANGER = 3  # a token of no meaning, for measuring
@@ -51,8 +51,9 @@ class Runtime:
     ) -> None:
         self.rate_hz = checkpoint.settings.rate_hz
         self.most_streams = slots
-        self._checkpoint = checkpoint
+        self._settings, self._tokenizer = checkpoint.settings, checkpoint.tokenizer
         self._device = torch.device(device)
+        self._limits = LIMITS[self._device.type]
         self._device_lost = device_lost
         gpt = Gpt(checkpoint.weights, checkpoint.settings, self._device, precision)
         self._batch = Batch(gpt, slots)
@@ -78,7 +79,7 @@ class Runtime:
         Raises EngineUnavailable where as many are spoken as the machine carries, and EngineError for a voice of another
         model.
         """
-        request = self._request(voice, text, language)
+        request = self._request(voice, text, language, speed)
         with self._changed:
             if self._is_closed:
                 raise EngineUnavailable("XTTS has been shut down")
@@ -128,27 +129,23 @@ class Runtime:
         for sound, slot in zip(sounds, slots, strict=True):
             sound.push(self._batch.latents(slot, 0, 1).float().repeat(LONGEST_CHUNK_TOKENS, 1))
         began = perf_counter()
-        for first in range(0, streams, self._most_told):
-            self._vocoder.decode(sounds[first : first + self._most_told])
+        for first in range(0, streams, self._limits.tell):
+            self._vocoder.decode(sounds[first : first + self._limits.tell])
         sound_ms = 1000 * (perf_counter() - began) / LONGEST_CHUNK_TOKENS
         for slot in slots:
             self._batch.leave(slot)
         return step_ms + sound_ms
 
-    @property
-    def _most_told(self) -> int:
-        return MOST_TOLD[self._device.type]
-
-    def _request(self, voice: ClonedVoice, text: str, language: str) -> Request:
-        settings, tokenizer = self._checkpoint.settings, self._checkpoint.tokenizer
+    def _request(self, voice: ClonedVoice, text: str, language: str, speed: float) -> Request:
+        settings = self._settings
         shapes = (voice.conditioning.shape, voice.speaker_embedding.shape)
         if shapes != ((CONDITIONING_LATENTS, settings.width), (SPEAKER_SIZE,)):
             raise EngineError(f'the voice "{voice.speaker_id}" was made with another model; enrol its speaker again')
         made = [
             Part(
-                tokenizer.encode(part.lower(), lang=language)[: settings.most_text_tokens - 1],
+                self._tokenizer.encode(part.lower(), lang=language)[: settings.most_text_tokens - 1],
                 most_tokens(part, language),
-                end_guard(part, language, self.rate_hz),
+                end_guard(part, language, self.rate_hz, speed),
             )
             for part in parts(text, language)
         ]
@@ -184,7 +181,7 @@ class Runtime:
                 self._drop(each)
         self._admit()
         states = [each.state(self._batch.unread(slot)) for slot, each in self._speaking.items()]
-        turn = next_turn(states, now_ns(), self._most_told)
+        turn = next_turn(states, now_ns(), self._limits)
         self._note(self._batch.read(turn.read))
         self._note(self._batch.step(turn.step))
         self._make_sound([self._speaking[slot] for slot in turn.tell])

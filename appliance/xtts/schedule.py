@@ -42,15 +42,27 @@ class Turn:
     tell: tuple[int, ...]
 
 
-def next_turn(streams: Sequence[StreamState], now_ns: int, most_told: int) -> Turn:
-    """What to do now. `most_told`: so many streams are made sound at once, for nobody shall wait long for others."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is done at once, so that nobody waits long for others: newcomers read, and streams made sound."""
+
+    read: int
+    tell: int
+
+
+def next_turn(streams: Sequence[StreamState], now_ns: int, limits: Limits) -> Turn:
+    """What to do now."""
     ordered = sorted(streams, key=_urgency)
     due = [stream.slot for stream in ordered if is_due(stream, now_ns)]
     newcomers = [stream.slot for stream in ordered if stream.unread]
     speakers = [stream for stream in ordered if not stream.unread and not stream.is_over]
     if any(_needs(stream, now_ns) for stream in streams):
         speakers = [stream for stream in speakers if stream.ahead_ms(now_ns) <= FAR_AHEAD_MS]
-    return Turn(tuple(newcomers), tuple(stream.slot for stream in speakers), tuple(due[:most_told]))
+    return Turn(
+        read=tuple(newcomers[: limits.read]),
+        step=tuple(stream.slot for stream in speakers),
+        tell=tuple(due[: limits.tell]),
+    )
 
 
 def chunk_tokens(told: int) -> int:
