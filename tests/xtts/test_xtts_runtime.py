@@ -202,3 +202,14 @@ def test_who_listens_when_it_is_shut_down_is_told(start: Start, voice: ClonedVoi
         list(sound)
     with pytest.raises(EngineUnavailable, match="shut down"):
         runtime.open(voice, "Sim.", "pt")
+
+
+def test_speed_may_change_while_it_speaks(start: Start, voice: ClonedVoice) -> None:
+    runtime = start(1)
+    ordinary, fast = len(heard(runtime, voice, "Sim.")), len(heard(runtime, voice, "Sim.", speed=2.0))
+    sound = runtime.open(voice, "Sim.", "pt")
+    pieces = iter(sound)
+    hurried = len(next(pieces))
+    sound.speed = 2.0
+    hurried += sum(map(len, pieces))
+    assert fast < hurried < ordinary
