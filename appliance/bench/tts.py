@@ -229,7 +229,8 @@ def _floors(device: str, weights: Any, streams: Sequence[int]) -> Iterator[Measu
 
 def _bytes_per_s(device: str) -> float:
     source = torch.zeros(1 << 29, dtype=torch.float16, device=device)
-    return 2 * source.nbytes / _fastest_s(source.clone)
+    moved: int = 2 * source.nbytes
+    return moved / _fastest_s(source.clone)
 
 
 def _flops_per_s(device: str) -> float:
