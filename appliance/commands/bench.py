@@ -104,6 +104,36 @@ def enrol(
 
 
 @app.command()
+def tts(
+    engine: Annotated[str, typer.Option(metavar="NAME", help="Only xtts can be measured so.")] = "xtts",
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda; auto: a GPU where there is one.")] = "auto",
+    precision: Annotated[str, typer.Option(help="float32, bfloat16, float16, int8; auto: by the device.")] = "auto",
+    streams: Annotated[str, typer.Option(metavar="N,M…", help="How many speak at once, one figure each.")] = "1,4",
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured; the median counts.")] = 3,
+    small: Annotated[bool, typer.Option("--small", help="A tiny model, to try the benchmark itself.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Measure cloned speech, on random weights of the published size, against coqui-tts on the same weights.
+
+    It takes 7 GB of memory, 2 GB where temporary files go, and some minutes on a CPU.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from appliance.engines.protocols import EngineError  # noqa: PLC0415
+
+    if engine != "xtts":
+        raise typer.BadParameter(f'"{engine}" cannot be measured; write xtts', param_hint="--engine")
+    try:
+        from appliance.bench import tts as bench  # noqa: PLC0415
+    except ImportError as error:
+        raise EngineError(f"the package {error.name} is not installed; see docs/xtts.md") from None
+    trial = bench.trial_of(device, precision, streams, rounds, small)
+    with tempfile.TemporaryDirectory(prefix="dragoman-") as work, Console(stderr=True).status("") as line:
+        report = bench.run(trial, Path(work), line.update)
+    _finish(report, json)
+
+
+@app.command()
 def capacity(
     write: Annotated[bool, typer.Option("--write", help="Write the line into the configuration.")] = False,
     config: ConfigOption = None,

@@ -75,8 +75,10 @@ class Vocoder:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._device, self._dtype = torch.device(device), dtype
-        self._generator = HifiGan(weights, self._device, dtype)
+        self._device = torch.device(device)
+        # Half precision on a CPU is bfloat16, for which there are matrix units; float16 is slower than float32.
+        self._dtype = torch.bfloat16 if dtype == torch.float16 and self._device.type == "cpu" else dtype
+        self._generator = HifiGan(weights, self._device, self._dtype)
         self._settings = settings
         self._stretch = settings.rate_hz / settings.latent_rate_hz
         self._factor = settings.latent_samples // settings.frame_samples
