@@ -58,6 +58,8 @@ def test_chunks_grow() -> None:
         (speaking(0, 1000, waiting=12), True),
         (speaking(0, 199, waiting=4), True),
         (speaking(0, 199, waiting=3), False),
+        (speaking(0, -1, waiting=11), False),
+        (speaking(0, -1, waiting=12), True),
         (speaking(0, 1000, waiting=1, is_over=True), True),
     ],
 )

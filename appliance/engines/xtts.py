@@ -37,7 +37,7 @@ class XttsSettings:
 class Xtts:
     """Speaks as many clauses at once as the machine was measured to carry (`most_streams`, known after `warm`)."""
 
-    clause_sizes = ClauseSizes(first_chars=40, longest_chars=200)
+    clause_sizes = ClauseSizes(first_chars=40, longest_chars=120)
 
     def __init__(self, settings: XttsSettings) -> None:
         require_acceptance(settings.folder, settings.acceptance_file)

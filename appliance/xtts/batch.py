@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from appliance.xtts import sampling as policy
-from appliance.xtts.gpt import Cache, Gpt, Places, most_spoken, positions_of
+from appliance.xtts.gpt import ROUND, Cache, Gpt, Places, most_spoken, positions_of, room_for
 from appliance.xtts.graphs import Recordings
 from appliance.xtts.sampling import Sampling
 
@@ -33,10 +33,11 @@ class Sizes:
 
 def sizes_for(device: torch.device, slots: int, positions: int) -> Sizes:
     """A GPU has few sizes, for their recordings; to a CPU every row too many is work."""
+    room = room_for(positions)
     if device.type == "cuda":
         rows = tuple(1 << bit for bit in range(slots.bit_length()) if 1 << bit < slots)
-        return Sizes((*rows, slots), (*range(256, positions, 256), positions), chunk=64)
-    return Sizes(tuple(range(1, slots + 1)), (*range(64, positions, 64), positions), chunk=32)
+        return Sizes((*rows, slots), (*range(256, room, 256), room), chunk=64)
+    return Sizes(tuple(range(1, slots + 1)), tuple(range(ROUND, room + 1, ROUND)), chunk=32)
 
 
 @dataclass(slots=True, eq=False)

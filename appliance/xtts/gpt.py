@@ -12,6 +12,7 @@ from appliance.xtts.int8 import quantised
 from appliance.xtts.settings import CONDITIONING_LATENTS, Settings
 
 EPSILON = 1e-5  # of every layer norm of GPT-2
+ROUND = 64
 Precision = Literal["float32", "float16", "bfloat16", "int8"]
 Linear = Callable[[Tensor], Tensor]
 
@@ -27,19 +28,26 @@ def positions_of(settings: Settings) -> int:
 
 
 class Cache:
-    """Keys and values of every position that was read, (layers, slots, heads, positions, dim) each, never moved.
+    """Keys and values of every position that was read, (layers, slots, heads, room, dim) each, never moved.
 
-    One position more than there are takes what is computed for rows that nobody wants: a step has no branches.
+    There is room for more than `positions`: the last place takes what is computed for rows that nobody wants, for a
+    step has no branches; and attention on a GPU likes lengths that are round.
     """
 
     def __init__(
         self, settings: Settings, slots: int, positions: int, device: torch.device, dtype: torch.dtype
     ) -> None:
-        size = (settings.layers, slots, settings.heads, positions + 1, settings.width // settings.heads)
-        self.nowhere = positions
         self.positions = positions
+        self.room = room_for(positions)
+        self.nowhere = self.room - 1
+        size = (settings.layers, slots, settings.heads, self.room, settings.width // settings.heads)
         self.keys = torch.zeros(size, device=device, dtype=dtype)
         self.values = torch.zeros(size, device=device, dtype=dtype)
+
+
+def room_for(positions: int) -> int:
+    """How many places a cache of so many positions has."""
+    return (positions // ROUND + 1) * ROUND
 
 
 @dataclass(frozen=True, slots=True, eq=False)

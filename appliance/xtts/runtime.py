@@ -53,6 +53,7 @@ class Runtime:
         self.most_streams = slots
         self._settings, self._tokenizer = checkpoint.settings, checkpoint.tokenizer
         self._device = torch.device(device)
+        self._choose_device()
         self._limits = LIMITS[self._device.type]
         self._device_lost = device_lost
         gpt = Gpt(checkpoint.weights, checkpoint.settings, self._device, precision)
@@ -157,7 +158,13 @@ class Runtime:
             self._heard.discard(utterance)
             self._changed.notify_all()
 
+    def _choose_device(self) -> None:
+        """Recordings are made on the device that a thread has chosen."""
+        if self._device.index is not None:
+            torch.cuda.set_device(self._device)
+
     def _live(self) -> None:
+        self._choose_device()
         while not self._is_closed:
             try:
                 if not self._take_turn():

@@ -74,7 +74,8 @@ def is_due(stream: StreamState, now_ns: int) -> bool:
     """Whether its waiting tokens should be made sound now."""
     if stream.is_over or stream.waiting >= chunk_tokens(stream.told):
         return True
-    is_dry_soon = stream.dry_ns is not None and (stream.dry_ns - now_ns) / NS_PER_MS < HURRY_MS
+    # Whose listener hears nothing already is served best by chunks that cost less a token.
+    is_dry_soon = stream.dry_ns is not None and 0 <= (stream.dry_ns - now_ns) / NS_PER_MS < HURRY_MS
     return is_dry_soon and stream.waiting >= LEAST_CHUNK_TOKENS
 
 

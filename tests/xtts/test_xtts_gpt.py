@@ -17,7 +17,7 @@ Spoken = dict[int, tuple[list[int], torch.Tensor]]  # by the number of the text:
 
 SIZES = {
     "as-on-a-cpu": None,
-    "as-on-a-gpu": Sizes(rows=(2, 4), lengths=(128, 288, 1038), chunk=24, newcomers=(2, 4)),
+    "as-on-a-gpu": Sizes(rows=(2, 4), lengths=(128, 288, 1088), chunk=24, newcomers=(2, 4)),
 }
 
 
