@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from appliance import clock
 from appliance.frames.messages import HealthEvent
 from appliance.telephony.ari import Ari, AriError
@@ -41,7 +43,7 @@ class Trunks:
         for name, before in self._reached.items():
             try:
                 reached = REACHED.get(await self._ari.endpoint_state(name))
-            except AriError:
+            except (AriError, msgspec.DecodeError):
                 reached = None
             self._reached[name] = reached
             if reached is before is False and name not in self._missed:  # a single time, Asterisk may have just begun
