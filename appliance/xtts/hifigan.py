@@ -20,8 +20,6 @@ LAST_SLOPE = 0.01
 # the upsamplings and the last convolution.
 CONTEXT_FRAMES = 13
 
-Ends = Tensor | None  # (rows,) how many frames each row really has; None: all of them
-
 
 class HifiGan:
     """The generator with its weights on one device, in one precision. It keeps no state: any thread may call it."""
@@ -33,11 +31,11 @@ class HifiGan:
             if name.startswith(VOCODER)
         }
 
-    def __call__(self, frames: Tensor, voices: Tensor, ends: Ends = None) -> Tensor:
+    def __call__(self, frames: Tensor, voices: Tensor, ends: Tensor | None = None) -> Tensor:
         """(rows, frames, width), (rows, 512) → (rows, frames · 256) samples in -1 … 1 at 24 kHz.
 
-        After the frame where a row ends, all is as if there were nothing: what `ends` costs is a multiplication before
-        each convolution, so leave it out where all rows are full.
+        ends: (rows,) how many frames each row really has; after them, all is as if there were nothing. It costs a
+        multiplication before each convolution, so leave it out where all rows are full.
         """
         image = frames.transpose(1, 2)[:, :, None].contiguous(memory_format=torch.channels_last)
         sound = self._convolve("conv_pre", _cut(image, ends, 1)) + self._heard(voices, "cond_layer")
@@ -53,7 +51,7 @@ class HifiGan:
         sound = _cut(functional.leaky_relu_(sound, LAST_SLOPE), ends, scale)
         return torch.tanh(functional.conv2d(sound, self._weights["conv_post.weight"], padding=(0, 3)))[:, 0, 0]
 
-    def _stage(self, stage: int, sound: Tensor, ends: Ends, scale: int) -> Tensor:
+    def _stage(self, stage: int, sound: Tensor, ends: Tensor | None, scale: int) -> Tensor:
         """The mean of its residual blocks, one for each kernel."""
         first = stage * len(KERNELS)
         total = self._residual(f"resblocks.{first}", sound, ends, scale)
@@ -61,7 +59,7 @@ class HifiGan:
             total += self._residual(f"resblocks.{first + place}", sound, ends, scale)
         return total.div_(len(KERNELS))
 
-    def _residual(self, block: str, sound: Tensor, ends: Ends, scale: int) -> Tensor:
+    def _residual(self, block: str, sound: Tensor, ends: Tensor | None, scale: int) -> Tensor:
         for number, dilation in enumerate(DILATIONS):
             wide = _cut(functional.leaky_relu(sound, SLOPE), ends, scale)
             narrow = functional.leaky_relu_(self._convolve(f"{block}.convs1.{number}", wide, dilation), SLOPE)
@@ -84,7 +82,7 @@ def _as_image(tensor: Tensor) -> Tensor:
     return tensor if tensor.dim() == 1 else tensor[:, :, None].contiguous(memory_format=torch.channels_last)
 
 
-def _cut(sound: Tensor, ends: Ends, scale: int) -> Tensor:
+def _cut(sound: Tensor, ends: Tensor | None, scale: int) -> Tensor:
     """Zeros after the end of each row: what a convolution's own padding is in a row that is not filled up."""
     if ends is None:
         return sound
