@@ -100,7 +100,7 @@ def trial_of(device: str, precision: str, streams: str, rounds: int, small: bool
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise EngineError("this machine has no GPU that torch can use; write --device cpu")
     if precision == "auto":
-        precision = "float16" if device != "cpu" else "int8"
+        precision = "float16" if device != "cpu" else "bfloat16"
     known = ("float32", "float16", "bfloat16", "int8")
     if precision not in known:
         raise EngineError(f'"{precision}" is no precision; write one of {", ".join(known)}')
@@ -229,8 +229,7 @@ def _floors(device: str, weights: Any, streams: Sequence[int]) -> Iterator[Measu
 
 def _bytes_per_s(device: str) -> float:
     source = torch.zeros(1 << 29, dtype=torch.float16, device=device)
-    moved: int = 2 * source.nbytes
-    return moved / _fastest_s(source.clone)
+    return float(2 * source.nbytes / _fastest_s(source.clone))
 
 
 def _flops_per_s(device: str) -> float:

@@ -92,7 +92,7 @@ def verify(config: ConfigOption = None, json: JsonOption = False) -> None:
         typer.echo(msgspec.json.encode(verdicts))
     else:
         for one in verdicts:
-            typer.echo(f"{one.name}: {one.problem or f'{one.files} files are right, in {one.folder}'}")
+            typer.echo(f"{one.name}: {one.problem or f'{one.files} files proven, in {one.folder}'}")
     raise typer.Exit(EXIT_WRONG if any(one.problem for one in verdicts) else 0)
 
 

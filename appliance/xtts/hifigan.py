@@ -34,8 +34,8 @@ class HifiGan:
     def __call__(self, frames: Tensor, voices: Tensor, ends: Tensor | None = None) -> Tensor:
         """(rows, frames, width), (rows, 512) → (rows, frames · 256) samples in -1 … 1 at 24 kHz.
 
-        `ends`: (rows,) how many frames each row really has; None: all of them. After that, all is as if there were
-        nothing: what `ends` costs is a multiplication before each convolution, so leave it out where all rows are full.
+        ends: (rows,) how many frames each row really has; after them, all is as if there were nothing. It costs a
+        multiplication before each convolution, so leave it out where all rows are full.
         """
         image = frames.transpose(1, 2)[:, :, None].contiguous(memory_format=torch.channels_last)
         sound = self._convolve("conv_pre", _cut(image, ends, 1)) + self._heard(voices, "cond_layer")

@@ -15,6 +15,7 @@ class ToyCloner:
 
     languages = frozenset({"pt-br", "en"})
     clause_sizes = ClauseSizes(first_chars=60, longest_chars=60)
+    most_streams = 1
     conditioning_model = MODEL
 
     def __init__(self) -> None:

@@ -150,6 +150,7 @@ class Synthesizer:
     """A tone for each text, and it is the louder for the spare one."""
 
     clause_sizes = ClauseSizes(first_chars=40, longest_chars=80)
+    most_streams = 1
 
     def __init__(self, name: str) -> None:
         self._name = name

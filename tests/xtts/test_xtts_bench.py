@@ -21,8 +21,8 @@ def test_an_underrun_is_when_a_listener_hears_nothing(pieces: tuple[tuple[float,
 
 
 def test_the_options_of_the_command() -> None:
-    assert trial_of("cpu", "auto", "4,1,4", 3, True) == Trial("cpu", "int8", (1, 4), 3, True)
-    assert trial_of("cpu", "bfloat16", "2", 1, False).precision == "bfloat16"
+    assert trial_of("cpu", "auto", "4,1,4", 3, True) == Trial("cpu", "bfloat16", (1, 4), 3, True)
+    assert trial_of("cpu", "int8", "2", 1, False).precision == "int8"
     for wrong, sentence in (
         (("cpu", "int4", "1"), "is no precision"),
         (("cpu", "auto", "0"), "says not how many"),
