@@ -36,6 +36,12 @@ COMMANDS = [
     "voices export",
     "voices import",
     "voices check",
+    "voices enrol",
+    "voices verify",
+    "voices invite",
+    "voices invitations",
+    "voices uninvite",
+    "voices prompts",
 ]
 ROUTE = """
 [[phones]]

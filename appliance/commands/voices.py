@@ -9,6 +9,7 @@ import typer
 
 from appliance.commands.options import ConfigOption, JsonOption
 from appliance.commands.voice_enrolment import enrol, verify
+from appliance.commands.voice_invitations import invitations, invite, prompts, uninvite
 from appliance.commands.voice_store import (
     VoiceArgument,
     find_voice,
@@ -34,6 +35,10 @@ PassphraseOption = Annotated[
 app = typer.Typer(no_args_is_help=True, help="The voices on file, and recordings for new ones.")
 app.command()(enrol)
 app.command()(verify)
+app.command()(invite)
+app.command()(invitations)
+app.command()(uninvite)
+app.command()(prompts)
 
 
 @app.command("list")
