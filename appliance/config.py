@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from appliance.cloud_config import CloudEngines, cloud_problems
-from appliance.route_rules import emergency_problems, language_problems, route_problems
+from appliance.route_rules import emergency_problems, enrolment_problems, language_problems, route_problems
 from appliance.setting_rules import name_problems, number_problems, repeated
 from appliance.toml_shape import Level, convert, shape_problems, shown
 
@@ -117,6 +117,10 @@ class VoicesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identify_s: int = 15  # of speech; who has not been identified by then never is
     other_below: float = 0.60  # a likeness that means that somebody else has taken the phone
     on_mismatch: Literal["tell", "stock"] = "tell"  # "stock": and that one does not speak with the voice
+    enrolment_number: str = ""  # dialled to enrol by telephone; empty: nobody can
+    enrolment_trunks: tuple[str, ...] = ()  # through which it may be dialled, too; phones always may
+    enrolment_speech_s: int = 180  # how much speech such a voice needs
+    prompts_folder: Path = Path("~/.cache/dragoman/prompts")  # what is said then, for Asterisk to play
 
 
 class Phone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -272,13 +276,18 @@ def load(path: Path) -> Config:
         config,
         cache_dir=config.cache_dir.expanduser(),
         ops=msgspec.structs.replace(config.ops, access_file=config.ops.access_file.expanduser()),
-        voices=msgspec.structs.replace(
-            config.voices,
-            folder=config.voices.folder.expanduser(),
-            key_file=config.voices.key_file.expanduser(),
-        ),
+        voices=_at_home(config.voices),
         asterisk=msgspec.structs.replace(config.asterisk, ari_password=password),
         routes=tuple(_with_glossary_beside(path, route) for route in config.routes),
+    )
+
+
+def _at_home(voices: VoicesConfig) -> VoicesConfig:
+    return msgspec.structs.replace(
+        voices,
+        folder=voices.folder.expanduser(),
+        key_file=voices.key_file.expanduser(),
+        prompts_folder=voices.prompts_folder.expanduser(),
     )
 
 
@@ -315,6 +324,7 @@ def rule_problems(config: Config) -> Iterator[str]:
     yield from cloud_problems(config.cloud)
     yield from _supervision_problems(config.supervision)
     yield from emergency_problems(config)
+    yield from enrolment_problems(config)
     for place, route in enumerate(config.routes):
         yield from route_problems(route, f"routes[{place}]", config)
 

@@ -31,6 +31,21 @@ def emergency_problems(config: "Config") -> Iterator[str]:
         )
 
 
+def enrolment_problems(config: "Config") -> Iterator[str]:
+    """What is wrong with the number that is dialled to enrol."""
+    number, path = config.voices.enrolment_number, "voices.enrolment_number"
+    if number and not re.fullmatch(DIALLED, number):
+        yield f"{path}: {shown(number)} cannot be dialled; use digits, *, # and +"
+    if number and number in (*config.emergency.numbers, *(route.number for route in config.routes)):
+        yield f"{path}: {shown(number)} leads somewhere else already; choose another one"
+    for name in config.voices.enrolment_trunks:
+        if name not in {trunk.name for trunk in config.trunks}:
+            yield (
+                f"voices.enrolment_trunks: there is no trunk called {shown(name)}; add it under [[trunks]] "
+                "or correct the name"
+            )
+
+
 def route_problems(route: "Route", path: str, config: "Config") -> Iterator[str]:
     """What is wrong with a route at this place in the file."""
     if not re.fullmatch(DIALLED, route.number):

@@ -65,6 +65,7 @@ def number_problems(config: "Config") -> Iterator[str]:
         ("engines.threads", config.engines.threads, 1, 256),
         ("engines.endpoint_ms", config.engines.endpoint_ms, 100, 5000),
         ("engines.most_behind_ms", config.engines.most_behind_ms, 2000, 60_000),
+        ("voices.enrolment_speech_s", config.voices.enrolment_speech_s, 10, 400),
         ("engines.step_ms", config.engines.step_ms, 200, 5000),
         *((f"trunks[{place}].port", trunk.port, 1, 65_535) for place, trunk in enumerate(config.trunks)),
     )

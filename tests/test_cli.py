@@ -39,6 +39,12 @@ COMMANDS = [
     "voices import",
     "voices check",
     "voices preview",
+    "voices enrol",
+    "voices verify",
+    "voices invite",
+    "voices invitations",
+    "voices uninvite",
+    "voices prompts",
 ]
 ROUTE = """
 [[phones]]

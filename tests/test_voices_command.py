@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -12,8 +13,9 @@ import pytest
 import soundfile
 from voice_samples import CONSENT, NOW, cluster, profile
 
-from appliance.config import VoicesConfig
+from appliance.config import Config, VoicesConfig
 from appliance.doctor.voices import examine
+from appliance.voices.phone_prompts import languages, missing
 from appliance.voices.profile import Quality
 from appliance.voices.store import VoiceStore
 
@@ -201,17 +203,56 @@ def test_what_is_no_recording_is_said_in_one_sentence(tmp_path):
     assert (answer.returncode, answer.stderr) == (1, "song.mp3 is neither WAV nor FLAC; convert it to one of them\n")
 
 
+def doctor(voices, **settings):
+    config = Config(voices=VoicesConfig(*voices.place, **settings), cache_dir=Config().cache_dir.expanduser())
+    return {one.check: (one.level, one.found) for one in examine(config)}
+
+
 def test_doctor_reads_every_voice(voices):
-    config = VoicesConfig(*voices.place)
-    assert examine(config).found == "none on file yet: everybody is heard in a stock voice"
+    assert doctor(voices)["voices"] == ("ok", "none on file yet: everybody is heard in a stock voice")
     assert not voices.place[0].exists()
     voices.put(ANA, BRUNO)
-    assert (examine(config).level, examine(config).found) == ("ok", "2 on file, 1 with consent")
+    found = doctor(voices)
+    assert found["voices"] == ("ok", "2 on file, 1 with consent")
+    assert found["voice identity"] == ("ok", "resemblyzer, every byte as it should be")
+    assert found["enrolment by telephone"] == ("ok", "off (voices.enrolment_number)")
     with VoiceStore(*voices.place) as store, store._environment.writing() as txn:
         txn.put(b"voice v-ana", b"nonsense")
-    assert (examine(config).level, examine(config).found) == ("advice", "1 of 2 cannot be read")
+    assert doctor(voices)["voices"] == ("advice", "1 of 2 cannot be read")
     voices.place[1].unlink()
-    assert examine(config).level == "fault"
+    assert doctor(voices)["voices"][0] == "fault"
+
+
+def test_doctor_sees_a_full_disk_and_missing_weights(voices, monkeypatch, tmp_path):
+    monkeypatch.setattr("appliance.doctor.voices.LEAST_FREE_BYTES", 1 << 60)
+    assert doctor(voices)["room for voices"][0] == "advice"
+    (lacking,) = [one for one in examine(Config(cache_dir=tmp_path)) if one.check == "voice identity"]
+    assert (lacking.level, lacking.found.startswith("nobody can enrol: "), bool(lacking.fix)) == ("advice", True, True)
+
+
+def test_doctor_looks_for_prompts_that_asterisk_can_read(voices, tmp_path):
+    there = tmp_path / "open/prompts"
+    asked = {"enrolment_number": "700", "prompts_folder": there}
+    assert doctor(voices, **asked)["enrolment by telephone"][1].endswith("prompts are not spoken yet")
+    for language in languages():
+        (there / language).mkdir(parents=True)
+        for one in missing(there, language):
+            (there / language / one.file_name).touch()
+    (tmp_path / "open").chmod(0o700)
+    level, found = doctor(voices, **asked)["enrolment by telephone"]
+    assert (level, "cannot read the prompts" in found) == ("advice", True)
+
+
+def test_somebody_is_invited_listed_and_uninvited(voices):
+    answer = voices.run("invite", "Ana Souza", "--number", "+55 11 9")
+    assert answer.returncode == 0, answer.stderr
+    assert re.fullmatch(r"until [-0-9]{10}, Ana Souza dials .* keys in \d{4} \d{4}\n", answer.stdout)
+    assert voices.run("invitations").stdout.splitlines()[1].split()[:3] == ["Ana", "Souza", "en"]
+    assert json.loads(voices.run("invite", "Bia", "--json").stdout)["code"].isdigit()
+    assert voices.run("uninvite", "ana souza").stdout == "ana souza is not invited any more\n"
+    assert [one["name"] for one in json.loads(voices.run("invitations", "--json").stdout)["invitations"]] == ["Bia"]
+    answer = voices.run("invite", "Ana", "--language", "de")
+    assert (answer.returncode, answer.stderr[:30]) == (1, 'there are no prompts in "de" o')
 
 
 def test_an_old_file_does_not_undo_a_withdrawal(voices, tmp_path):

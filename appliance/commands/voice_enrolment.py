@@ -70,7 +70,7 @@ def enrol(
         spoken = read(consent_recording) if consent_recording else None
         consent = _consent(consent_by, consent_wording, consent_until, spoken)
         numbers = _numbers(number or []) or (old.phone_numbers if old else ())
-        with _progress_bar(hidden=json) as progress:
+        with progress_bar(hidden=json) as progress:
             recordings = _read(files, progress)
             rest = _after(progress, READING)
             enrolled = make_voice(recordings, Wish(name, consent, numbers, spoken), encoder, now(), rest)
@@ -94,7 +94,7 @@ def verify(voice: VoiceArgument, files: FilesArgument, config: ConfigOption = No
 
     with open_store(config) as store:
         profile = find_voice(store, voice)
-    with _progress_bar(hidden=json) as progress:
+    with progress_bar(hidden=json) as progress:
         recordings = _read(files, progress)
         comparison = compare(profile, recordings, load_encoder(load(config or default_path()).cache_dir))
     if json:
@@ -181,7 +181,7 @@ def _after(progress: "Progress", first: float) -> "Progress":
 
 
 @contextmanager
-def _progress_bar(hidden: bool) -> Iterator["Progress"]:
+def progress_bar(hidden: bool) -> Iterator["Progress"]:
     """On standard error, and only where somebody looks at it."""
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415

@@ -43,10 +43,7 @@ def find_voice(store: "VoiceStore", voice: str) -> "Profile":
 
 def called(store: "VoiceStore", name: str) -> list["Profile"]:
     """The voices with this name, in capitals or not."""
-    from appliance.voices.errors import VoiceError  # noqa: PLC0415
-
-    wanted = name.casefold()
-    return [one for one in store.survey() if not isinstance(one, VoiceError) and one.name.casefold() == wanted]
+    return store.called(name)
 
 
 def now() -> datetime:

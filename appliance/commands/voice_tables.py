@@ -7,6 +7,7 @@ from appliance.voices.card import Card
 from appliance.voices.comparison import Compared, Comparison
 from appliance.voices.enrolment import Enrolled
 from appliance.voices.examination import Examination
+from appliance.voices.invitations import Invitation
 from appliance.voices.profile import Profile, Quality
 
 COLOURS = {"given": "green", "expired": "yellow", "withdrawn": "red", "none": "red"}
@@ -64,6 +65,15 @@ def _speech(quality: Quality) -> str:
     if quality.synthesis_similarity is not None:
         figures += f", synthesis like the speaker {quality.synthesis_similarity:.2f}"
     return figures
+
+
+def of_invitations(invitations: list[Invitation]) -> Table:
+    """A row for each invitation."""
+    table = Table("name", "language", "until", "numbers", "replaces", box=None, pad_edge=False)
+    for one in invitations:
+        numbers = ", ".join(one.phone_numbers) or "-"
+        table.add_row(escape(one.name), one.language, f"{one.ends_at:%Y-%m-%d}", numbers, one.replaces or "-")
+    return table
 
 
 def of_recordings(examination: Examination) -> Table:

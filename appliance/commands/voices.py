@@ -9,6 +9,7 @@ import typer
 
 from appliance.commands.options import ConfigOption, JsonOption
 from appliance.commands.voice_enrolment import enrol, verify
+from appliance.commands.voice_invitations import invitations, invite, prompts, uninvite
 from appliance.commands.voice_preview import preview
 from appliance.commands.voice_store import (
     VoiceArgument,
@@ -36,6 +37,10 @@ app = typer.Typer(no_args_is_help=True, help="The voices on file, and recordings
 app.command()(enrol)
 app.command()(verify)
 app.command()(preview)
+app.command()(invite)
+app.command()(invitations)
+app.command()(uninvite)
+app.command()(prompts)
 
 
 @app.command("list")

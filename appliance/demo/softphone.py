@@ -23,6 +23,7 @@ from appliance.demo.child import end, free_ports, spawn
 from appliance.units import SAMPLE_RATE_HZ
 
 START_S = 5.0
+KEY_S = 0.25  # as quick as people press them
 MODULES = Path("/usr/lib/baresip/modules")
 
 # baresip hangs up when what it plays is over: every recording is followed by this much silence.
@@ -137,6 +138,12 @@ class Softphone:
     def hang_up(self) -> None:
         """End the call, or refuse it, or give up ringing."""
         self._command("hangup")
+
+    def press(self, keys: str) -> None:
+        """Press keys, one after the other, in the call that is up."""
+        for key in keys:
+            self._command("sndcode", key)
+            time.sleep(KEY_S)
 
     def say(self, samples: NDArray[np.int16]) -> None:
         """Speak into the call that is up, from now on. 16 kHz mono; replaces what it is saying. Silence follows."""

@@ -14,4 +14,4 @@ def examine(config: Config) -> Iterator[Finding]:
     yield standbys.examine(config)
     yield from asterisk.examine(config.asterisk)
     yield from engines.examine(config)
-    yield voices.examine(config.voices)
+    yield from voices.examine(config)

@@ -1,19 +1,77 @@
-"""The voices on file: whether the store opens with the box's key, and whether every voice can be read."""
+"""The voices on file: the store with the box's key and its disk, the weights that tell voices apart, the prompts."""
 
+import shutil
+import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
-from appliance.config import VoicesConfig
+from appliance.config import Config, VoicesConfig
 from appliance.doctor.findings import Finding, advice, fault, ok
+from appliance.engines.model_files import manifest, verified_folder
+from appliance.engines.protocols import EngineError
+from appliance.voices import phone_prompts
 from appliance.voices.consent import standing
 from appliance.voices.errors import StoreUnusable
+from appliance.voices.identity import DEFAULT
 from appliance.voices.profile import Profile
 from appliance.voices.store import VoiceStore
 
 CHECK = "voices"
+IDENTITY = "voice identity"
+DISK = "room for voices"
+PROMPTS = "enrolment by telephone"
+LEAST_FREE_BYTES = 1 << 30  # some 7,000 voices
 
 
-def examine(voices: VoicesConfig) -> Finding:
+def examine(config: Config) -> Iterator[Finding]:
     """Read every voice once: some 0.2 ms each. Makes nothing where there is nothing yet."""
+    yield _identity(config.cache_dir)
+    yield _store(config.voices)
+    yield _disk(config.voices.folder)
+    yield _by_telephone(config)
+
+
+def _identity(cache_dir: Path) -> Finding:
+    try:
+        verified_folder(manifest()[DEFAULT], cache_dir)
+    except EngineError as error:
+        found, _, fix = str(error).rpartition("; ")
+        return advice(IDENTITY, f"nobody can enrol: {found}", fix)
+    return ok(IDENTITY, f"{DEFAULT}, every byte as it should be")
+
+
+def _disk(folder: Path) -> Finding:
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    free = shutil.disk_usage(there).free
+    if free < LEAST_FREE_BYTES:
+        return advice(DISK, f"only {free >> 20} MB free on the disk of {folder}", "free some: a voice takes 140 kB")
+    return ok(DISK, f"{free >> 30} GB free on the disk of {folder}")
+
+
+def _by_telephone(config: Config) -> Finding:
+    voices, languages = config.voices, phone_prompts.usable(config.engines.languages)
+    if not voices.enrolment_number:
+        return ok(PROMPTS, "off (voices.enrolment_number)")
+    if not languages:
+        there = " and ".join(phone_prompts.languages())
+        return advice(PROMPTS, f"there are prompts in {there} only", "name one of them under engines.synthesizers")
+    missing = sum(len(phone_prompts.missing(voices.prompts_folder, each)) for each in languages)
+    if missing:
+        return advice(PROMPTS, f"{missing} prompts are not spoken yet", "dragoman voices prompts, or dragoman up")
+    if closed := _closed(voices.prompts_folder / languages[0]):
+        fix = f"chmod a+x {closed}, or name another voices.prompts_folder"
+        return advice(PROMPTS, f"Asterisk, if it is another user, cannot read the prompts: {closed} is closed", fix)
+    return ok(PROMPTS, f"dial {voices.enrolment_number}; prompts in {', '.join(languages)}")
+
+
+def _closed(folder: Path) -> Path | None:
+    """The first folder on the way that other users cannot enter."""
+    way = [*reversed(folder.absolute().parents), folder]
+    return next((each for each in way if not each.stat().st_mode & stat.S_IXOTH), None)
+
+
+def _store(voices: VoicesConfig) -> Finding:
     if not (voices.folder / "data.mdb").exists():
         return ok(CHECK, "none on file yet: everybody is heard in a stock voice")
     try:

@@ -1,7 +1,7 @@
 """The ARI client: requests with typed errors, and the stream of events, which comes back by itself when it is lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from types import TracebackType
 from typing import Any, Self
@@ -10,11 +10,13 @@ import aiohttp
 import msgspec
 
 from appliance.config import AsteriskConfig
-from appliance.telephony.ari_messages import Bridge, Channel, Endpoint, Event
+from appliance.telephony.ari_messages import Bridge, Channel, Endpoint, Event, StoredRecording
 
 REQUEST_S = 4.0
 HEARTBEAT_S = 5.0
 RETRY_MS = (200, 400, 800)  # the last one again and again
+
+STORED = "recording:"  # what was recorded, in a list of what to play
 
 # Asterisk closes an idle connection after 15 s; a request must not meet it closing.
 KEEP_CONNECTION_S = 10.0
@@ -162,6 +164,42 @@ class Ari:
     async def answer(self, channel: str) -> None:
         """Answer the caller."""
         await self._request("POST", f"/channels/{channel}/answer")
+
+    async def play(self, channel: str, playback: str, files: Sequence[str]) -> None:
+        """Play files of the machine that Asterisk runs on, named without their suffix, or "recording:NAME".
+
+        PlaybackFinished comes when all have been played, or it was stopped.
+        """
+        media = ",".join(file if file.startswith(STORED) else f"sound:{file}" for file in files)
+        await self._request("POST", f"/channels/{channel}/play/{playback}", {"media": media})
+
+    async def stop_playing(self, playback: str) -> None:
+        """If it is still played."""
+        await self._gone(f"/playbacks/{playback}", {})
+
+    async def record(self, channel: str, name: str, longest_s: int, silence_s: int) -> None:
+        """Record what comes from a channel, at 16 kHz, until so much silence, "#", or so long at most.
+
+        RecordingFinished or RecordingFailed comes then.
+        """
+        query = {"name": name, "format": "wav16", "maxDurationSeconds": str(longest_s), "ifExists": "overwrite"}
+        query |= {"maxSilenceSeconds": str(silence_s), "beep": "false", "terminateOn": "#"}
+        await self._request("POST", f"/channels/{channel}/record", query)
+
+    async def recordings(self) -> list[StoredRecording]:
+        """Every recording that Asterisk keeps, also those of others."""
+        try:
+            return msgspec.json.decode(await self._request("GET", "/recordings/stored"), type=list[StoredRecording])
+        except RefusedError:  # 500: its folder is made with the first recording
+            return []
+
+    async def recording(self, name: str) -> bytes:
+        """The file of a recording."""
+        return await self._request("GET", f"/recordings/stored/{name}/file")
+
+    async def delete_recording(self, name: str) -> None:
+        """If it is there."""
+        await self._gone(f"/recordings/stored/{name}", {})
 
     async def leave_for(self, channel: str, context: str, extension: str, label: str = "") -> None:
         """Send a channel out of Stasis into the dialplan."""

@@ -47,6 +47,24 @@ class Endpoint(msgspec.Struct, frozen=True):
     state: str = "unknown"
 
 
+class Playback(msgspec.Struct, frozen=True):
+    """Something that is played on a channel."""
+
+    id: str
+
+
+class LiveRecording(msgspec.Struct, frozen=True):
+    """Something that is recorded from a channel."""
+
+    name: str
+
+
+class StoredRecording(msgspec.Struct, frozen=True):
+    """A file of Asterisk's."""
+
+    name: str
+
+
 class Event(msgspec.Struct, frozen=True):
     """Any event; what does not belong to its type keeps its default."""
 
@@ -54,3 +72,6 @@ class Event(msgspec.Struct, frozen=True):
     channel: Channel | None = None
     args: tuple[str, ...] = ()  # StasisStart
     cause: int = 0  # ChannelDestroyed: Q.850
+    digit: str = ""  # ChannelDtmfReceived
+    playback: Playback | None = None  # Playback…
+    recording: LiveRecording | None = None  # Recording…

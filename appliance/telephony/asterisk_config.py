@@ -13,7 +13,7 @@ TEMPLATES = Path(__file__).parents[2] / "asterisk"
 
 ARI_URL = re.compile(r"http://(?P<host>[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})/?")
 
-STATE_FOLDERS = ("run", "lib", "log", "spool", "cache")  # as asterisk.conf names them
+STATE_FOLDERS = ("run", "lib", "log", "spool", "spool/recording", "cache")  # as asterisk.conf names them
 
 # Written empty: the defaults are right, but Asterisk logs an error for each file that it misses.
 EMPTY_FILES = ("acl", "ccss", "cdr_custom", "features", "manager", "pjproject", "stasis", "udptl", "websocket_client")
@@ -99,6 +99,7 @@ def _values(config: Config, target: Path, directories: Directories) -> dict[str,
         "phones": _pieces(_phone(phone, f"phones[{place}]") for place, phone in enumerate(config.phones)),
         "trunks": _pieces(_trunk(trunk, f"trunks[{place}]") for place, trunk in enumerate(config.trunks)),
         "emergencies": _pieces(_emergencies(config)),
+        "enrolment": _enrolment(config.voices.enrolment_number, application),
         "routes": _pieces(_route(route, application, f"routes[{place}]") for place, route in enumerate(config.routes)),
     }
 
@@ -150,6 +151,14 @@ def _route(route: Route, application: str, where: str) -> str:
         ring_s=route.ring_s,
         application=application,
     )
+
+
+def _enrolment(number: str, application: str) -> str:
+    """Nothing where nobody enrols by telephone."""
+    if not number:
+        return ""
+    number = _checked(number, NUMBER, "voices.enrolment_number")
+    return _piece("enrolment", number=number, application=application)
 
 
 def _emergencies(config: Config) -> Iterator[str]:

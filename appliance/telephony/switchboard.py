@@ -14,6 +14,7 @@ from appliance.frames.roster import Roster
 from appliance.telephony.ari import Ari, AriError
 from appliance.telephony.ari_messages import Bridge, Channel, Event
 from appliance.telephony.causes import TEMPORARY_FAILURE, UNALLOCATED
+from appliance.telephony.enrolment import EnrolmentDesk
 from appliance.telephony.house import Answered, Close, Ended, House, Spoke, Voiced
 from appliance.telephony.legs import Leg, LegState, Voice
 from appliance.telephony.marks import FoundRoom, find_rooms, revive, room_of
@@ -66,6 +67,7 @@ class Switchboard:
         media = f"{config.media.host}:{config.media.port}"
         fallback = partial(fallback_of, config)
         self._house = House(ari, self._places, media, self._entered, self._publish, fallback, self._report)
+        self._desk = EnrolmentDesk(config, ari, self._report, self._start, self._send_away)
         self._rooms: dict[str, RoomHost] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._entering: WeakValueDictionary[str, asyncio.Future[None]] = WeakValueDictionary()
@@ -75,7 +77,7 @@ class Switchboard:
     def take(self, event: Event) -> None:
         """One event of ARI."""
         channel = event.channel
-        if channel is None:
+        if self._desk.take(event) or channel is None:
             return
         if event.type == "StasisStart":
             self._arrived(channel, event.args)
@@ -119,13 +121,14 @@ class Switchboard:
         for channel in channels:
             if _waits_for_us(channel, self._ari.application) and not self._host_of(channel.id):
                 self._admit(channel, channel.dialplan.exten)
+        await self._desk.resync(channels)
 
     async def close(self) -> None:
         """Hang up everybody and leave nothing in Asterisk."""
         self._closing = True
         for host in self._rooms.values():
             host.events.put_nowait(Close())
-        await self._settle(CLOSING_S)
+        await asyncio.gather(self._desk.close(), self._settle(CLOSING_S))
         try:
             async with asyncio.timeout(LAST_LOOK_S):
                 for found in find_rooms(await self._ari.channels(), self._ari.application).values():
@@ -146,6 +149,8 @@ class Switchboard:
             host.events.put_nowait(Answered(channel.id))
         elif arguments[:1] == ("call",):
             self._admit(channel, arguments[1])
+        elif arguments[:1] == ("enrol",):
+            self._desk.admit(channel, arguments[1])
 
     def _admit(self, caller: Channel, number: str) -> None:
         """Give a caller a room, or turn it away."""
@@ -154,7 +159,7 @@ class Switchboard:
             self._report("REFUSED", f"nobody has the number {number}")
             self._start(self._ari.hang_up(caller.id, UNALLOCATED))
         elif self._closing:  # as if we were away already
-            self._start(self._ari.leave_for(caller.id, INCOMING_CONTEXT, number, AWAY_LABEL))
+            self._start(self._send_away(caller.id, number))
         else:
             try:
                 host = self._new_host(caller, route)
@@ -164,12 +169,15 @@ class Switchboard:
             self._count("calls")
             self._open(host, host.call(caller, route))
 
+    async def _send_away(self, channel: str, number: str) -> None:
+        await self._ari.leave_for(channel, INCOMING_CONTEXT, number, AWAY_LABEL)
+
     def _turn_away(self, caller: Channel, route: Route, full: HouseFullError) -> None:
         """Who is not interpreted now is told to call again, or connected as they are: as their route says."""
         self._count("full")
         if route.when_full == "untranslated":
             self._report("DEGRADED", f"a call to {route.number} is not interpreted: {full}")
-            self._start(self._ari.leave_for(caller.id, INCOMING_CONTEXT, route.number, AWAY_LABEL))
+            self._start(self._send_away(caller.id, route.number))
         else:
             self._report("REFUSED", f"no room for a call to {route.number}: {full}")
             self._start(refuse(self._ari, caller.id, self._capacity.retry_s))

@@ -5,6 +5,7 @@ fork. What `put`, `edit` and `delete` have returned from outlives kill -9 and po
 
     voice SPEAKER_ID              format, slot of the key, sealed MessagePack
     phone FINGERPRINT             SPEAKER_ID
+    invite FINGERPRINT            sealed MessagePack: invitations.py
     free slot N, doomed slot N    slots of the key file that can be used, and that must be overwritten first
     about key, about slots        fingerprint of the box's key; how many slots there are
 """
@@ -22,6 +23,7 @@ from appliance.voices.cache import Kept, VoiceCache
 from appliance.voices.consent import standing
 from appliance.voices.environment import MAP_BYTES, Environment, Transaction, keys_below
 from appliance.voices.errors import ConsentLacking, StoreUnusable, VoiceDamaged, VoiceError, VoiceMissing
+from appliance.voices.invitations import Invitations
 from appliance.voices.key_slots import KeySlots
 from appliance.voices.migrations import decode, encode
 from appliance.voices.profile import Profile
@@ -55,6 +57,7 @@ class VoiceStore:
         try:
             self._box_key = self._open_key(key_file)
             self._slots = self._open_slots()
+            self.invitations = Invitations(self._environment, self._box_key)
         except VoiceError:
             self._environment.close()
             raise
@@ -129,6 +132,11 @@ class VoiceStore:
                 continue  # deleted meanwhile
             except VoiceDamaged as error:
                 yield error
+
+    def called(self, name: str) -> list[Profile]:
+        """The voices with this name, in capitals or not."""
+        wanted = name.casefold()
+        return [one for one in self.survey() if isinstance(one, Profile) and one.name.casefold() == wanted]
 
     def refresh(self) -> None:
         """Forget what has been changed or deleted by others. Call it now and then: deleted means gone from memory."""
