@@ -77,6 +77,12 @@ class Reader:
         self.wait_until_asked()
         self.phone.say((prompt(name) * 32767).astype(np.int16))
 
+    def wait_until_heard(self) -> None:
+        """Until what was said last is recorded: a key pressed before that would cut holes into it."""
+        size_bytes = -1
+        while size_bytes != (size_bytes := sum(path.stat().st_size for path in self._spool.glob("*"))):
+            time.sleep(1)
+
     def left_behind(self) -> list[str]:
         """What of a voice is on Asterisk's disk."""
         return sorted(path.name for path in self._spool.glob("*"))
@@ -132,7 +138,8 @@ def test_somebody_enrols_by_telephone(site: Site, ann: Softphone) -> None:
         reader.dial(code)
         for name in PROMPTS[:4]:  # the last one stands for the consent
             reader.read(name)
-        wait_until(lambda: len(reader.left_behind()) == 1, "only the consent is still there", PATIENCE_S)
+        reader.wait_until_heard()
+        assert len(reader.left_behind()) == 1, "only the consent is still there"
         with VoiceStore(voices.folder, voices.key_file) as store:
             deadline = time.monotonic() + PATIENCE_S
             while not store.ids():
