@@ -14,6 +14,7 @@ from test_calls import Appliance, Site, wait_until
 from appliance.config import Config, EnginesConfig, VoicesConfig
 from appliance.demo.softphone import Softphone
 from appliance.media.resample import resample
+from appliance.telephony.enrolment_call import SILENCE_S
 from appliance.voices import phone_prompts
 from appliance.voices.comparison import compare
 from appliance.voices.identity import load_encoder
@@ -75,7 +76,9 @@ class Reader:
     def read(self, name: str) -> None:
         """Say one of the recordings after the next prompt."""
         self.wait_until_asked()
-        self.phone.say((prompt(name) * 32767).astype(np.int16))
+        samples = prompt(name)
+        self.phone.say((samples * 32767).astype(np.int16))
+        time.sleep(len(samples) / 16_000 + SILENCE_S + 0.5)  # a key pressed before that would cut holes into it
 
     def left_behind(self) -> list[str]:
         """What of a voice is on Asterisk's disk."""
@@ -132,7 +135,7 @@ def test_somebody_enrols_by_telephone(site: Site, ann: Softphone) -> None:
         reader.dial(code)
         for name in PROMPTS[:4]:  # the last one stands for the consent
             reader.read(name)
-        wait_until(lambda: len(reader.left_behind()) == 1, "only the consent is still there", PATIENCE_S)
+        assert len(reader.left_behind()) == 1, "only the consent is still there"
         with VoiceStore(voices.folder, voices.key_file) as store:
             deadline = time.monotonic() + PATIENCE_S
             while not store.ids():

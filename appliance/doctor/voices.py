@@ -36,8 +36,8 @@ def _identity(cache_dir: Path) -> Finding:
     try:
         verified_folder(manifest()[DEFAULT], cache_dir)
     except EngineError as error:
-        found, _, fix = str(error).rpartition("; ")
-        return advice(IDENTITY, f"nobody can enrol: {found}", fix)
+        found, _, fix = str(error).partition("; ")
+        return advice(IDENTITY, f"nobody can enrol: {found}", fix or "make setup")
     return ok(IDENTITY, f"{DEFAULT}, every byte as it should be")
 
 

@@ -18,7 +18,7 @@ from appliance.telephony.enrolment_call import EnrolmentCall
 from appliance.telephony.enrolment_worker import EnrolmentWorker
 from appliance.units import NS_PER_S
 from appliance.voices import phone_prompts
-from appliance.voices.phone_dialogue import Made, News, NotInvited, NotMade, begin
+from appliance.voices.phone_dialogue import Heard, Made, News, NotInvited, NotMade, begin
 
 PROMPT_MAKER = "appliance.commands.voice_prompts"  # by name: it loads engines
 MOST_WRONG_CODES, WRONG_CODES_S = 10, 600  # of all callers together
@@ -140,6 +140,8 @@ class EnrolmentDesk:
         if isinstance(news, NotInvited):
             self._wrong_ns.append(clock.now_ns())
             self._report("REFUSED", "a code for enrolment by telephone was wrong")
+        elif isinstance(news, Heard) and news.flaw:
+            self._report("REFUSED", f"a take was asked for again: {news.flaw}, {news.speech_s:.1f} s of speech")
         elif isinstance(news, NotMade):
             self._report("DEGRADED", f"nobody was enrolled by telephone: {'; '.join(news.sentences)}")
         elif isinstance(news, Made):
