@@ -12,10 +12,12 @@ setup: ## everything a fresh Debian 12 needs: packages, environment, models, Ast
 demo: setup ## a real call between two softphones, interpreted both ways; results in demo-out/
 	@$(RUN)/dragoman demo
 
-# Real calls take their time and little of the processor: the other tests run beside them, and yield.
+# Real calls take their time and little of the processor: the other tests run beside them, and yield. Those that listen
+# for gaps have the machine to themselves.
 test: setup lint ## every test, the real calls included
 	@others=$$(mktemp); nice $(RUN)/pytest -m "not call" >$$others 2>&1 & rest=$$!; \
-	$(RUN)/pytest -m call; calls=$$?; wait $$rest; rest=$$?; cat $$others; rm -f $$others; exit $$((calls ? calls : rest))
+	$(RUN)/pytest -m "call and not alone"; calls=$$?; wait $$rest; rest=$$?; cat $$others; rm -f $$others; \
+	$(RUN)/pytest -m alone; alone=$$?; exit $$((calls ? calls : rest ? rest : alone))
 
 test-xtts: setup ## the tests of XTTS v2, which need torch: in an environment of their own, .venv-xtts
 	@bash image/provision_xtts.sh && .venv-xtts/bin/mypy --no-error-summary && .venv-xtts/bin/pytest tests/xtts

@@ -113,7 +113,8 @@ def _struck(memory: Memory, fault: Fault, lost: Lost) -> Outcome:
 
 
 def _require_health(memory: Memory) -> None:
-    ailing = [each.name for each in snapshot.take(memory).processes if each.state not in ("up", "late")]
+    needed = [each for each in snapshot.take(memory).processes if not each.waits_for]
+    ailing = [each.name for each in needed if each.state not in ("up", "late")]
     if ailing:
         raise DrillRefused(
             f'no drill: {", ".join(ailing)} of dragoman "{memory.instance}" is not up; see: dragoman status'
@@ -127,15 +128,17 @@ def _is_healthy(memory: Memory) -> bool:
 def _objects(memory: Memory) -> set[str]:
     """Everything of this instance that could be left behind."""
     shared = {f"/dev/shm/{path.name}" for path in SHM.glob(f"*dragoman-{memory.instance}*")}
-    return shared | _processes(Vitals(memory.vitals(WATCHDOG.name)).pid)
+    return shared | {f"process {number}" for number, _ in enumerate(workers(memory), 1)}
 
 
-def _processes(watchdog: int) -> set[str]:
-    """How many there are: a process and its standby, each of them counted."""
+def workers(memory: Memory) -> list[psutil.Process]:
+    """Everything that the watchdog has started; without the standbys, which come when there is time for them."""
+    standbys = {each.pid for each in snapshot.take(memory).processes if each.waits_for}
     try:
-        return {f"process {number}" for number, _ in enumerate(psutil.Process(watchdog).children(recursive=True), 1)}
-    except psutil.Error:  # one of them has just ended
-        return set()
+        started = psutil.Process(Vitals(memory.vitals(WATCHDOG.name)).pid).children(recursive=True)
+    except psutil.Error:  # it has just ended
+        return []
+    return [each for each in started if each.pid not in standbys]
 
 
 def _until(holds: Callable[[], bool], patience_s: float) -> bool:

@@ -20,7 +20,9 @@ from appliance.demo import softphone
 from appliance.demo.box import Box
 from appliance.demo.call import InterpretedCall, demo_config
 from appliance.demo.child import free_ports
+from appliance.drill import live
 from appliance.drill.table import Outcome
+from appliance.frames.memory import Memory
 from appliance.frames.messages import HealthEvent, JournalEntry
 from appliance.units import FRAME_MS, FRAME_SAMPLES, NS_PER_S, SAMPLE_RATE_HZ
 from chaos.tunnel import Tunnel
@@ -123,8 +125,11 @@ class Scene:
         return tuple(f"{count} {kind}" for kind, count in leaked.items())
 
     def _processes(self) -> list[psutil.Process]:
-        watchdog = psutil.Process(self.box.process_id("watchdog"))
-        return [watchdog, *watchdog.children(recursive=True)]
+        memory = Memory.attach(self.box.config.instance)
+        try:
+            return [psutil.Process(self.box.process_id("watchdog")), *live.workers(memory)]
+        finally:
+            memory.close()
 
     def after(self, outcome: Outcome, before: Counter[str]) -> Outcome:
         """The same, with what has become of the call, and of everything that there was `before`."""

@@ -25,7 +25,7 @@ from appliance.units import FRAME_MS, FRAME_NS, FRAME_SAMPLES, NS_PER_MS, NS_PER
 from chaos.scene import Scene, wait_until
 from chaos.table import BACK_S, Row, note, rows
 
-pytestmark = [pytest.mark.call, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.call, pytest.mark.alone]
 
 FOREIGN_HZ = 2_000
 FOREIGN_PER_S = 10_000
