@@ -12,11 +12,11 @@ setup: ## everything a fresh Debian 12 needs: packages, environment, models, Ast
 demo: setup ## a real call between two softphones, interpreted both ways; results in demo-out/
 	@$(RUN)/dragoman demo
 
-# Real calls take their time and little of the processor: the other tests run beside them, and yield. Those that listen
-# for gaps have the machine to themselves.
+# Real calls and faults take their time and little of the processor: the other tests run beside them, and yield. Those that listen
+# for gaps have the machine to themselves. What a shell runs in the background is deaf to Ctrl-C unless told otherwise.
 test: setup lint ## every test, the real calls included
-	@others=$$(mktemp); nice $(RUN)/pytest -m "not call" >$$others 2>&1 & rest=$$!; \
-	$(RUN)/pytest -m "call and not alone"; calls=$$?; wait $$rest; rest=$$?; cat $$others; rm -f $$others; \
+	@others=$$(mktemp); nice env --default-signal=INT,QUIT $(RUN)/pytest -m "not call and not fault" >$$others 2>&1 & rest=$$!; \
+	$(RUN)/pytest -m "(call or fault) and not alone"; calls=$$?; wait $$rest; rest=$$?; cat $$others; rm -f $$others; \
 	$(RUN)/pytest -m alone; alone=$$?; exit $$((calls ? calls : rest ? rest : alone))
 
 test-xtts: setup ## the tests of XTTS v2, which need torch: in an environment of their own, .venv-xtts
