@@ -211,9 +211,8 @@ def test_a_restarted_recognizer_that_counts_its_revisions_anew_ends_the_segment_
     ]
 
 
-def test_a_restarted_mt_tells_the_rest_of_what_it_had_begun(
-    appliance: Appliance, translator: ToyTranslator, translations: Mailbox[Translation]
-) -> None:
+def restarted_within_a_sentence(appliance: Appliance, translator: ToyTranslator) -> Segment:
+    """mt dies of the third revision, and another one takes over; returns the last revision, which nobody has said."""
     translator.killed_by = {"the old blue door"}
     appliance.start("mt", procs.mt.main)
     first, second, third, last = growing("the old", "the old blue", "the old blue door", "the old blue door opens.")
@@ -221,6 +220,13 @@ def test_a_restarted_mt_tells_the_rest_of_what_it_had_begun(
     TextWriter(appliance.memory.writer("segments")).write(third)
     appliance.wait_for_death()
     appliance.start("mt", procs.mt.main)
+    return last
+
+
+def test_a_restarted_mt_tells_the_rest_of_what_it_had_begun(
+    appliance: Appliance, translator: ToyTranslator, translations: Mailbox[Translation]
+) -> None:
+    last = restarted_within_a_sentence(appliance, translator)
     Says(appliance)([last, last])
     wait_until(lambda: translations.collect(2)[-1].final)
     assert " ".join(each.text for each in translations.messages) == "the old blue door opens. (en to pt-br)"
@@ -229,13 +235,7 @@ def test_a_restarted_mt_tells_the_rest_of_what_it_had_begun(
 def test_an_mt_that_takes_over_needs_no_third_revision_to_tell_what_two_agree_on(
     appliance: Appliance, translator: ToyTranslator, translations: Mailbox[Translation]
 ) -> None:
-    translator.killed_by = {"the old blue door"}
-    appliance.start("mt", procs.mt.main)
-    first, second, third, last = growing("the old", "the old blue", "the old blue door", "the old blue door opens.")
-    Says(appliance)([first, second])
-    TextWriter(appliance.memory.writer("segments")).write(third)
-    appliance.wait_for_death()
-    appliance.start("mt", procs.mt.main)
+    last = restarted_within_a_sentence(appliance, translator)
     assert [(each.revision, each.text) for each in translations.collect(2)] == [(1, "the old"), (2, "blue")]
     Says(appliance)([last])
     assert translations.collect(3)[2].text == "door opens. (en to pt-br)"

@@ -17,7 +17,7 @@ class PhrasingPolicy:
     # Less than this waits for company, so long, although the lane is silent: heard alone, "to the" or "é" is no speech.
     fragment_chars: int = 12
     company_ms: int = 400
-    # A lone "da" or "the" waits longer: so many voices for so little cost more time than they save.
+    # A lone "da" or "the" waits longer: it belongs to the next word, and played alone it is no gain to the listener.
     lone_company_ms: int = 1_200
 
 

@@ -9,8 +9,8 @@ from appliance.speech.catch_up import Pace, next_pace
 from appliance.units import FRAME_BYTES, FRAME_MS
 
 # A clause that begins so long after what it translates is on time: recognition and voice need that. So is all that
-# waits behind it then: a sentence that was made in one go is long, and no backlog. Little, because hurry costs
-# not much: played 1.25 times as fast, two words in a hundred more are lost on Whisper base (13 instead of 11 %).
+# waits behind it then: a sentence that was made in one go is long, and no backlog. Little, because hurrying
+# costs little: played 1.25 times as fast, two words in a hundred more are lost on Whisper base (13 instead of 11 %).
 ORDINARY_MS = 300
 
 
