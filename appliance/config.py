@@ -63,7 +63,7 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endpoint_ms: int = 400
     simultaneous: bool = True  # False: nothing is translated before its speaker pauses
     most_behind_ms: int = 8_000  # a lane that is further behind skips what it has not begun to say
-    step_ms: int = 500  # of new speech between two looks at what somebody says
+    step_ms: int = 400  # of new speech between two looks at what somebody says
 
     @property
     def languages(self) -> tuple[str, ...]:

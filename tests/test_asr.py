@@ -113,6 +113,8 @@ def test_words_are_told_while_their_speaker_goes_on_and_never_taken_back(
     texts = [each.text for each in segments.messages]
     assert texts[-1] == " ".join(map(str, words))
     assert all(longer.startswith(shorter) for shorter, longer in pairwise(texts))
+    assert all(f"{each.text} {each.ahead}".strip() in texts[-1] for each in segments.messages)
+    assert any(each.ahead for each in early)
     assert {each.seq_num for each in segments.messages} == {early[0].seq_num}
     assert [each.revision for each in segments.messages] == list(range(len(texts)))
 

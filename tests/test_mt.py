@@ -41,7 +41,7 @@ class ToyTranslator:
             raise Killed
         if text == "untranslatable":
             raise EngineError("there is no word for it")
-        return f"{text} ({source} to {target})"
+        return f"{text} (from {source} to {target})"
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_mt_translates_for_every_lane_of_the_leg_and_tells_the_journal(
     TextWriter(appliance.memory.writer("segments")).write(segment)
     pt, es, en = translations.collect(3)
     assert [(each.lane, each.target_language) for each in (pt, es, en)] == [(0, "pt-br"), (2, "es"), (3, "en")]
-    assert pt.text == "good morning (en to pt-br)"
+    assert pt.text == "good morning (from en to pt-br)"
     assert (pt.source, pt.seq_num, pt.revision, pt.final) == (segment, 50, 0, True)
     journal = Mailbox(appliance.memory, "journal", "mt", JournalEntry)
     assert journal.collect(3) == [pt, es, en]
@@ -94,10 +94,10 @@ def test_mt_leaves_out_dead_calls_and_repeats_and_ends_what_its_engine_cannot_tr
     ):
         writer.write(segment)
     assert [(each.text, each.final) for each in translations.collect(4)] == [
-        ("red (en to pt-br)", True),
+        ("red (from en to pt-br)", True),
         ("", True),
-        ("azul (pt-br to en)", True),
-        ("green (en to pt-br)", True),
+        ("azul (from pt-br to en)", True),
+        ("green (from en to pt-br)", True),
     ]
     assert mt.vitals.get("dropped_messages") == 1
     assert mt.vitals.get("engine_errors") == 2  # it was tried twice
@@ -162,9 +162,23 @@ def test_a_growing_segment_is_told_as_far_as_two_translations_agree_and_nothing_
     assert [(each.revision, each.final, each.text) for each in told] == [
         (1, False, "the old"),
         (2, False, "blue"),
-        (3, True, "door opens. (en to pt-br)"),
+        (3, True, "door opens. (from en to pt-br)"),
     ]
     assert [each.source for each in told] == revisions[1:]
+
+
+@pytest.mark.usefixtures("translator")
+def test_what_seems_to_follow_is_translated_along_and_lets_more_be_told(
+    appliance: Appliance, translations: Mailbox[Translation]
+) -> None:
+    appliance.start("mt", procs.mt.main)
+    first, second, final = growing("the old", "the old blue", "the old blue door.")
+    ahead = [msgspec.structs.replace(first, ahead="blue"), msgspec.structs.replace(second, ahead="doors")]
+    Says(appliance)([*ahead, final])
+    assert [(each.revision, each.text) for each in translations.collect(2)] == [
+        (1, "the old blue"),
+        (2, "door. (from en to pt-br)"),
+    ]
 
 
 def test_only_the_newest_of_the_revisions_that_wait_is_translated(
@@ -177,7 +191,7 @@ def test_only_the_newest_of_the_revisions_that_wait_is_translated(
         writer.write(segment)
     appliance.start("mt", procs.mt.main)
     wait_until(lambda: len(translator.asked) >= 2)
-    assert [each.text for each in translations.collect(1)] == ["red and green. (en to pt-br)"]
+    assert [each.text for each in translations.collect(1)] == ["red and green. (from en to pt-br)"]
     assert translator.asked == ["red and green.", "azul e"]
 
 
@@ -191,8 +205,8 @@ def test_a_segment_that_is_not_carried_on_is_ended_as_it_is_before_the_next(
     say([a_segment("again.", 2)])
     assert [(each.seq_num, each.revision, each.final, each.text) for each in translations.collect(3)] == [
         (50, 1, False, "the old"),
-        (50, 2, True, "blue (en to pt-br)"),
-        (100, 0, True, "again. (en to pt-br)"),
+        (50, 2, True, "blue (from en to pt-br)"),
+        (100, 0, True, "again. (from en to pt-br)"),
     ]
 
 
@@ -207,7 +221,7 @@ def test_a_restarted_recognizer_that_counts_its_revisions_anew_ends_the_segment_
     assert [(each.revision, each.text) for each in translations.collect(3)] == [
         (1, "the old"),
         (2, "blue"),
-        (1, "door opens. (en to pt-br)"),
+        (1, "door opens. (from en to pt-br)"),
     ]
 
 
@@ -229,7 +243,7 @@ def test_a_restarted_mt_tells_the_rest_of_what_it_had_begun(
     last = restarted_within_a_sentence(appliance, translator)
     Says(appliance)([last, last])
     wait_until(lambda: translations.collect(2)[-1].final)
-    assert " ".join(each.text for each in translations.messages) == "the old blue door opens. (en to pt-br)"
+    assert " ".join(each.text for each in translations.messages) == "the old blue door opens. (from en to pt-br)"
 
 
 def test_an_mt_that_takes_over_needs_no_third_revision_to_tell_what_two_agree_on(
@@ -238,7 +252,7 @@ def test_an_mt_that_takes_over_needs_no_third_revision_to_tell_what_two_agree_on
     last = restarted_within_a_sentence(appliance, translator)
     assert [(each.revision, each.text) for each in translations.collect(2)] == [(1, "the old"), (2, "blue")]
     Says(appliance)([last])
-    assert translations.collect(3)[2].text == "door opens. (en to pt-br)"
+    assert translations.collect(3)[2].text == "door opens. (from en to pt-br)"
 
 
 @pytest.mark.usefixtures("translator")
@@ -247,7 +261,7 @@ def test_a_failing_engine_is_not_heard_of_before_the_segment_is_whole(
 ) -> None:
     mt = appliance.start("mt", procs.mt.main)
     Says(appliance)(growing("the old", "untranslatable", "the old door."))
-    assert [each.text for each in translations.collect(1)] == ["the old door. (en to pt-br)"]
+    assert [each.text for each in translations.collect(1)] == ["the old door. (from en to pt-br)"]
     assert mt.vitals.get("engine_errors") == 0
 
 
@@ -281,7 +295,7 @@ def test_the_terms_of_the_route_are_kept(
     appliance.memory.write_roster(Roster(legs, LANES))
     appliance.start("mt", procs.mt.main)
     Says(appliance)([a_segment("the blue door opens", 1)])
-    assert [each.text for each in translations.collect(1)] == ["the porta azul opens (en to pt-br)"]
+    assert [each.text for each in translations.collect(1)] == ["the porta azul opens (from en to pt-br)"]
     assert "blue" not in translator.asked[0]
 
 

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.engines.protocols import Word
-from appliance.speech.segmenter import CLAUSE_BY_CLAUSE, Segmenter, SegmentPolicy, TextSegment
+from appliance.speech.segmenter import Segmenter, SegmentPolicy, TextSegment
 from appliance.units import FRAME_NS, NS_PER_MS
 
 WORD_MS = 300
+CLAUSE_BY_CLAUSE = SegmentPolicy(phrase_words=4, opener_words=7, most_words=14, pause_ms=350)
 
 
 def said(text: str) -> list[Word]:
@@ -127,3 +128,25 @@ def test_a_growing_segment_takes_newer_marks_and_a_complete_one_does_not():
     segmenter.remark(said("It was late; Printing, in the"))
     segmenter.push(said("only"))
     assert finals(segmenter.finish()) == ["Printing, in the only"]
+
+
+def test_a_growing_segment_is_told_again_when_other_words_seem_to_follow_and_to_the_end_of_its_sentence():
+    segmenter = Segmenter(0, "en")
+    words = said("the house is red. It was late")
+
+    def told(until: int, ahead: int) -> list[tuple[str, str]]:
+        return [(each.text, each.ahead) for each in segmenter.push(words[until - 1 : until], words[until:ahead])]
+
+    assert told(1, 2) == [("the", "house")]
+    assert segmenter.push([], words[1:2]) == []
+    assert [each.ahead for each in segmenter.push([], words[1:3])] == ["house is"]
+    assert told(2, 6) == [("the house", "is red.")]
+    assert told(3, 3) == [("the house is", "")]
+    assert told(4, 6) == [("the house is red.", "")]
+    assert segmenter.push([], words[4:6]) == []  # nothing of that sentence is settled
+
+
+def test_what_seems_to_follow_is_no_news_where_nothing_is_told_early():
+    segmenter = Segmenter(0, "en", SegmentPolicy(partial_words=9, looks_ahead=False))
+    assert segmenter.push(said("we meet"), said("on Friday")) == []
+    assert [(each.text, each.ahead) for each in segmenter.finish()] == [("we meet", "")]

@@ -47,12 +47,12 @@ class Whisper:
     def __init__(self, folder: Path, threads: int) -> None:
         # Half of them: a thread that waits for one whose core a synthesizer holds costs more than it brings.
         for_each = max(1, threads // 2)
-        # A batch is worth more: its windows are encoded side by side, which is most of the work.
-        side_by_side = max(1, threads // for_each)
-        self._encoders = ThreadPoolExecutor(side_by_side, "encoder")
+        # A batch is worth more: its halves are decoded side by side.
+        self._side_by_side = max(1, threads // for_each)
+        self._decoders = ThreadPoolExecutor(self._side_by_side, "whisper")
         try:
             self._model = WhisperModel(
-                str(folder), device="cpu", compute_type="int8", cpu_threads=for_each, num_workers=side_by_side
+                str(folder), device="cpu", compute_type="int8", cpu_threads=for_each, num_workers=self._side_by_side
             )
         except Exception as error:  # CTranslate2 raises RuntimeError, the tokenizer a bare Exception
             raise EngineError(f"Whisper cannot be loaded from {folder}: {error}") from error
@@ -89,6 +89,14 @@ class Whisper:
         return _Attempt(text, result.scores[0], result.no_speech_prob)
 
     def decode(self, windows: Sequence[Window]) -> list[Hypothesis]:
+        share = -(-len(windows) // self._side_by_side)
+        parts = [windows[first : first + share] for first in range(0, len(windows), share)]
+        if len(parts) == 1:
+            return self._decoded(windows)
+        return [hypothesis for part in self._decoders.map(self._decoded, parts) for hypothesis in part]
+
+    def _decoded(self, windows: Sequence[Window]) -> list[Hypothesis]:
+        """One batch on one of the model's workers."""
         features = [self._model.feature_extractor(window.samples[:LONGEST_SAMPLES]) for window in windows]
         lengths = [each.shape[1] for each in features]
         longest_s = max(len(window.samples) for window in windows) / SAMPLE_RATE_HZ
@@ -116,16 +124,12 @@ class Whisper:
         return {token.strip("<|>"): probability for token, probability in scores}
 
     def _encoded(self, features: Sequence[Samples], frames: int) -> ctranslate2.StorageView:
-        """All of them, cut or padded with silence to `frames`, each on a thread of its own if there are several."""
+        """All of them, cut or padded with silence to `frames`."""
         padded = np.zeros((len(features), features[0].shape[0], frames), np.float32)
         for row, each in zip(padded, features, strict=True):
             taken = min(frames, each.shape[1])
             row[:, :taken] = each[:, :taken]
-        if len(padded) == 1:
-            return self._model.model.encode(ctranslate2.StorageView.from_array(padded))
-        rows = [ctranslate2.StorageView.from_array(row[None]) for row in padded]
-        encoded = [np.array(each) for each in self._encoders.map(self._model.model.encode, rows)]
-        return ctranslate2.StorageView.from_array(np.concatenate(encoded))
+        return self._model.model.encode(ctranslate2.StorageView.from_array(padded))
 
     def _generated(self, encoded: ctranslate2.StorageView, prompts: list[list[int]], speech_s: float) -> list[Any]:
         results: list[Any] = self._model.model.generate(

@@ -22,6 +22,7 @@ class Segment(msgspec.Struct, frozen=True, tag="segment"):
     language: str
     text: str
     asr_ms: float  # time spent in the recognizer for this revision
+    ahead: str = ""  # what seems to follow in the same sentence; it may still change, and is empty where `final`
 
 
 class LanguageFound(msgspec.Struct, frozen=True, tag="language"):

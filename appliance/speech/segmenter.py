@@ -36,16 +36,13 @@ class SegmentPolicy:
     """
 
     partial_words: int = 1  # new words before a growing segment is told again: translating it is cheap
+    looks_ahead: bool = True  # it is also told again when what may follow has changed
     phrase_words: int = 12  # so many words before a comma ends a segment
     opener_words: int = 24  # so many before a word that begins a clause does
     most_words: int = 40
     pause_ms: int = 600  # silence between two words
     number_pause_ms: int = 1_200  # ... between two parts of a number: people read telephone numbers slowly
     longest_wait_ms: int = 15_000  # from the first word's beginning
-
-
-# For a translator that is asked once for each segment: what it gets is short enough to be heard soon.
-CLAUSE_BY_CLAUSE = SegmentPolicy(phrase_words=4, opener_words=7, most_words=14, pause_ms=350, longest_wait_ms=5_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +61,7 @@ class TextSegment:
     start_ns: int
     end_ns: int
     text: str
+    ahead: str = ""  # words that follow in the same sentence, but may still change; none where it is not `partial`
 
 
 class Segmenter:
@@ -76,7 +74,8 @@ class Segmenter:
         self._words: list[Word] = []  # of the segment that is growing
         self._seq_num = 0
         self._revision = 0
-        self._told = 0  # how many of the words were in its last revision
+        self._told = 0  # how many of the words were in its last revision …
+        self._ahead = ""  # … and what it said would follow
 
     @property
     def waiting_since_ns(self) -> int | None:
@@ -88,8 +87,11 @@ class Segmenter:
         """When the first word was spoken that no segment has told yet; None if all are told."""
         return self._words[self._told].start_ns if len(self._words) > self._told else None
 
-    def push(self, words: Sequence[Word]) -> list[TextSegment]:
-        """Words committed just now. Returns the segments they complete, and the growing one if it has grown enough."""
+    def push(self, words: Sequence[Word], ahead: Sequence[Word] = ()) -> list[TextSegment]:
+        """Words committed just now, and those `ahead` of them that may still change.
+
+        Returns the segments they complete, and the growing one if it has grown enough or if there is news ahead of it.
+        """
         segments = []
         for word in words:
             if self._words and self._ends_before(word):
@@ -97,7 +99,7 @@ class Segmenter:
             self._words.append(word)
             if self._ends_after(word):
                 segments.append(self._cut())
-        if len(self._words) >= self._told + self.policy.partial_words:
+        if self._has_news(self._in_sentence(ahead)):
             segments.append(self._segment(partial=True))
         return segments
 
@@ -116,6 +118,17 @@ class Segmenter:
         """The speaker has paused or stopped: what there is, is a segment."""
         return [self._cut()] if self._words else []
 
+    def _has_news(self, ahead: str) -> bool:
+        """Whether the growing segment is to be told again, now that `ahead` may follow."""
+        is_other = self.policy.looks_ahead and ahead != self._ahead
+        self._ahead = ahead if self.policy.looks_ahead else ""
+        return bool(self._words) and (is_other or len(self._words) >= self._told + self.policy.partial_words)
+
+    def _in_sentence(self, ahead: Sequence[Word]) -> str:
+        """What `ahead` says until the growing segment's sentence ends."""
+        ends = (place for place, word in enumerate(ahead, 1) if _ends_sentence(word.text))
+        return " ".join(word.text for word in ahead[: next(ends, len(ahead))])
+
     def _ends_before(self, word: Word) -> bool:
         """Whether `word` belongs to the next segment."""
         last = self._words[-1]
@@ -129,7 +142,7 @@ class Segmenter:
     def _ends_after(self, word: Word) -> bool:
         """Whether `word` is the last of its segment, whatever comes next."""
         if _SENTENCE_END.search(word.text):
-            return not _ABBREVIATION.match(word.text)
+            return _ends_sentence(word.text)
         if self._is_number(word.text):  # there may be more of it
             return len(self._words) >= 2 * self.policy.most_words
         if _PHRASE_END.search(word.text) and len(self._words) >= self.policy.phrase_words:
@@ -142,7 +155,7 @@ class Segmenter:
 
     def _cut(self) -> TextSegment:
         segment = self._segment(partial=False)
-        self._words, self._told, self._revision = [], 0, 0
+        self._words, self._told, self._revision, self._ahead = [], 0, 0, ""
         return segment
 
     def _segment(self, partial: bool) -> TextSegment:
@@ -152,4 +165,9 @@ class Segmenter:
         self._revision += 1
         self._told = len(self._words)
         text = " ".join(word.text for word in self._words)
-        return TextSegment(self._stream_id, self._seq_num, self._revision - 1, partial, start_ns, end_ns, text)
+        ahead = self._ahead if partial else ""
+        return TextSegment(self._stream_id, self._seq_num, self._revision - 1, partial, start_ns, end_ns, text, ahead)
+
+
+def _ends_sentence(word: str) -> bool:
+    return bool(_SENTENCE_END.search(word)) and not _ABBREVIATION.match(word)

@@ -14,22 +14,21 @@ class SettledWords:
     def __init__(self) -> None:
         self.given: list[Word] = []  # of this utterance, with the marks and capitals of the newest revision
         self._seq_num = -1
-        self._unsettled: list[str] = []  # what the last revision said beyond them
+        self.unsettled: list[Word] = []  # what the last revision said beyond them
 
     def push(self, transcript: Transcript) -> list[Word]:
         """The newest revision; returns the words that are settled now."""
         if transcript.seq_num != self._seq_num:
-            self._seq_num, self.given, self._unsettled = transcript.seq_num, [], []
+            self._seq_num, self.given, self.unsettled = transcript.seq_num, [], []
         said = transcript.committed + transcript.tentative
         before = self._said_before(said)
         self.given = remarked(self.given, said[:before])
         rest = said[before:]
-        texts = [word.text for word in rest]
         sure = len(rest) - len(transcript.tentative)
-        agreed = min(common_prefix(self._unsettled, texts), len(rest) - 1)
-        settled = max(0, sure, agreed)
+        agreed = common_prefix([word.text for word in self.unsettled], [word.text for word in rest])
+        settled = max(0, sure, min(agreed, len(rest) - 1))
         self.given += rest[:settled]
-        self._unsettled = texts[settled:]
+        self.unsettled = list(rest[settled:])
         return list(rest[:settled])
 
     def _said_before(self, said: tuple[Word, ...]) -> int:

@@ -17,7 +17,7 @@ MARKS = ".,;:!?…\"'()[]«»“”\u2018’¿¡-–—"
 # The last words of a growing translation turn over when more of the source is known (an adjective waits for its noun).
 # On the LJ stream, four held back instead of two are 1 to 2 chrF better, seven 1.5 more; each costs time, unless the
 # listener has something to hear meanwhile.
-FEWEST_HELD_WORDS = 4
+FEWEST_HELD_WORDS = 5
 MOST_HELD_WORDS = 7
 BACKLOG_MS_PER_WORD = 150
 
@@ -91,28 +91,28 @@ class StableWords:
         self.committed: list[Word] = []  # of the utterance, in order
         self.window_start_ns = 0
         self._before: list[str] = []  # the last words of earlier utterances, for the prompt
-        self._unsettled: list[str] = []  # what the last hypothesis said beyond the committed words
+        self.unsettled: list[Word] = []  # what the last hypothesis said beyond the committed words
 
     def begin(self, start_ns: int) -> None:
         """A new utterance begins; everything committed becomes past."""
         self._before = self._past()
         self.committed = []
-        self._unsettled = []
+        self.unsettled = []
         self.window_start_ns = start_ns
 
     def push(self, hypothesis: Sequence[Word], window_end_ns: int) -> list[Word]:
         """The newest hypothesis for the window up to `window_end_ns`; returns the words that are committed now."""
         rest = self._beyond_committed(hypothesis)
-        texts = [word.text for word in rest]
+        agreed = common_prefix([word.text for word in self.unsettled], [word.text for word in rest])
         settled_ns = window_end_ns - self.policy.hold_back_ms * NS_PER_MS
         in_time = sum(word.end_ns <= settled_ns for word in rest)
-        agreed = min(common_prefix(self._unsettled, texts), in_time, max(0, len(rest) - self.policy.words_in_sight))
-        self._unsettled = texts[agreed:]
-        return self._commit(rest[:agreed])
+        settled = min(agreed, in_time, max(0, len(rest) - self.policy.words_in_sight))
+        self.unsettled = rest[settled:]
+        return self._commit(rest[:settled])
 
     def finish(self, hypothesis: Sequence[Word]) -> list[Word]:
         """The last hypothesis: the speaker has paused or stopped. All of it is committed; returns what is new."""
-        self._unsettled = []
+        self.unsettled = []
         return self._commit(self._beyond_committed(hypothesis))
 
     def trim(self, window_end_ns: int) -> int:

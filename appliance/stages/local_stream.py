@@ -70,6 +70,7 @@ class _Saying:
 
     seq_num: int
     words: list[Word] = field(default_factory=list)
+    ahead: tuple[Word, ...] = ()  # that were told as not settled yet
     revision: int = 0
     is_looked_at: bool = False
 
@@ -278,9 +279,10 @@ class LocalStream:
         saying.words[len(saying.words) - len(newest) :] = newest
         decided = self.choice.language if self.choice else None
         is_decided_now = not final and decided != self._decided  # somebody waits for that, with or without words
-        if not words and not is_decided_now and not (final and saying.words):
+        ahead = () if final else tuple(self._stable.unsettled)
+        if not words and not is_decided_now and ahead == saying.ahead and not (final and saying.words):
             return
-        self._decided = decided
+        self._decided, saying.ahead = decided, ahead
         self._outbox.append(
             Transcript(
                 self.context,
@@ -289,6 +291,7 @@ class LocalStream:
                 final,
                 self._language,
                 tuple(saying.words),
+                ahead,
                 decode_ms=decode_ms,
                 decided=self.choice.language is not None if self.choice else None,
                 foreign=self.choice.foreign if self.choice else "",

@@ -28,7 +28,7 @@ from appliance.supervision.context import Context
 from appliance.units import FRAME_MS, FRAME_NS
 
 FRAMES_AT_ONCE = 64
-NO_PARTIALS = SegmentPolicy(partial_words=1_000_000)
+NO_PARTIALS = SegmentPolicy(partial_words=1_000_000, looks_ahead=False)
 
 
 class Transcriber:
@@ -202,7 +202,7 @@ class Transcriber:
         if self._spoken:
             self._found = self._spoken.hear(transcript) or self._found
         self._segmenter.remark(self._words.given[: len(self._words.given) - len(words)])
-        segments = self._segmenter.push(words)
+        segments = self._segmenter.push(words, self._words.unsettled)
         self._told_to_ns = words[-1].end_ns if words else self._told_to_ns
         if transcript.final:
             self._told_to_ns = 0
@@ -223,6 +223,7 @@ class Transcriber:
             language=self._segmenter.language,
             text=segment.text,
             asr_ms=asr_ms,
+            ahead=segment.ahead,
         )
 
 

@@ -126,7 +126,9 @@ class Interpretation:
             return growing.stable.finish(segment.text)
         text = segment.text
         if not segment.final:
-            text = closed_part(text, segment.language, target, self._questions.glossary(leg))
+            text = closed_part(
+                f"{text} {segment.ahead}".rstrip(), segment.language, target, self._questions.glossary(leg)
+            )
             if text in ("", growing.asked):  # the same question twice is no agreement
                 return ""
         if text != growing.asked:
