@@ -21,6 +21,13 @@ class DeepgramConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer_ms: int = 3000
 
 
+class WhisperConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Recognition on this machine by a larger Whisper, from a folder of its owner's: "whisper"."""
+
+    folder: Path = Path("~/.cache/dragoman/models/whisper")
+    device: str = "auto"  # "cpu", "cuda", "cuda:1"; "auto": a GPU where there is one
+
+
 class DeepLConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Translation by DeepL: "deepl". The key: DRAGOMAN_DEEPL_KEY."""
 
@@ -65,6 +72,7 @@ class CloudEngines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of them; none is used unless `engines` names it."""
 
     deepgram: DeepgramConfig = DeepgramConfig()
+    whisper: WhisperConfig = WhisperConfig()
     deepl: DeepLConfig = DeepLConfig()
     nllb: NllbConfig = NllbConfig()
     elevenlabs: ElevenLabsConfig = ElevenLabsConfig()
@@ -92,8 +100,9 @@ def cloud_problems(cloud: CloudEngines) -> Iterator[str]:
             yield f'cloud.{path}: "{server}" is no address of this kind; begin it with {schemes[0]}'
     if cloud.xtts.source and not cloud.xtts.source.startswith(("https://", "http://")):
         yield f'cloud.xtts.source: "{cloud.xtts.source}" is no address of this kind; begin it with https://'
-    if not DEVICE.fullmatch(cloud.xtts.device):
-        yield f'cloud.xtts.device: "{cloud.xtts.device}" is not known; write "auto", "cpu", "cuda" or one like "cuda:1"'
+    for path, device in (("whisper", cloud.whisper.device), ("xtts", cloud.xtts.device)):
+        if not DEVICE.fullmatch(device):
+            yield f'cloud.{path}.device: "{device}" is not known; write "auto", "cpu", "cuda" or one like "cuda:1"'
     if cloud.xtts.precision not in PRECISIONS:
         yield f'cloud.xtts.precision: "{cloud.xtts.precision}" is not known; write one of {", ".join(PRECISIONS)}'
     if cloud.deepl.formality not in FORMALITIES:

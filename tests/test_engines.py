@@ -2,14 +2,18 @@
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
+import ctranslate2
+import msgspec
 import numpy as np
 import pytest
 from recordings import prompt
 
+from appliance.cloud_config import CloudEngines, WhisperConfig
 from appliance.config import Config, EnginesConfig
 from appliance.engines import registry
-from appliance.engines.model_files import assemble, manifest
+from appliance.engines.model_files import assemble, manifest, verified_folder
 from appliance.engines.protocols import (
     BatchRecognizer,
     EngineError,
@@ -339,8 +343,29 @@ def test_a_language_without_an_engine_is_an_error_that_says_where_to_name_one() 
 
 
 def test_an_unknown_engine_is_an_error_that_says_which_there_are() -> None:
-    with pytest.raises(EngineError, match='no engine "whisper-huge"; choose one of whisper-base, whisper-tiny-en'):
+    with pytest.raises(
+        EngineError, match='no engine "whisper-huge"; choose one of whisper, whisper-base, whisper-tiny-en'
+    ):
         load_recognizer("whisper-huge", CONFIG)
+
+
+def test_a_model_of_ones_own_is_loaded_from_its_folder(tmp_path: Path) -> None:
+    folder = verified_folder(manifest()["whisper-base"], CONFIG.cache_dir)
+    with pytest.raises(EngineError, match=f"Whisper cannot be loaded from {tmp_path}: there is no model.bin"):
+        load_recognizer("whisper", with_whisper(WhisperConfig(tmp_path, "cpu")))
+    own = load_recognizer("whisper", with_whisper(WhisperConfig(folder, "auto")))
+    assert {"en", "pt"} <= own.languages
+
+
+@pytest.mark.skipif(ctranslate2.get_cuda_device_count() > 0, reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_an_error_that_says_so() -> None:
+    folder = verified_folder(manifest()["whisper-base"], CONFIG.cache_dir)
+    with pytest.raises(EngineError, match=r"Whisper cannot be loaded from .*: CUDA"):
+        load_recognizer("whisper", with_whisper(WhisperConfig(folder, "cuda:1")))
+
+
+def with_whisper(chosen: WhisperConfig) -> Config:
+    return msgspec.structs.replace(CONFIG, cloud=CloudEngines(whisper=chosen))
 
 
 def test_an_engine_that_serves_two_languages_is_loaded_once() -> None:

@@ -1,7 +1,7 @@
 """Makes the engines that have settings of their own from the configuration; each SDK is imported only then."""
 
 from appliance.config import Config, api_key
-from appliance.engines.protocols import EngineError, StreamingRecognizer, Synthesizer, Translator
+from appliance.engines.protocols import BatchRecognizer, EngineError, StreamingRecognizer, Synthesizer, Translator
 from appliance.recovery.breaker import PATIENCE_MS
 
 
@@ -27,6 +27,13 @@ def _deepgram(config: Config, model: str) -> StreamingRecognizer:
         patience_s=PATIENCE_MS["asr"] / 1000,
     )
     return Deepgram(settings)
+
+
+def whisper(config: Config) -> BatchRecognizer:
+    from appliance.engines.whisper import Whisper
+
+    chosen = config.cloud.whisper
+    return Whisper(chosen.folder.expanduser(), config.engines.threads, chosen.device)
 
 
 def deepl(config: Config) -> Translator:

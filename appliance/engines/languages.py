@@ -23,6 +23,7 @@ def all_pairs(languages: Collection[str]) -> frozenset[tuple[str, str]]:
 
 NLLB_CODES: dict[str, str] = _TABLE["nllb"]  # tag → FLORES-200 code
 RECOGNIZED = _languages("recognized")  # by engine
+RECOGNIZED["whisper"] = RECOGNIZED["whisper-base"]  # any size of it: the larger ones know no fewer
 SPOKEN = _languages("spoken")
 TRANSLATED = {engine: all_pairs(tags) for engine, tags in _languages("translated").items()} | {
     "nllb": all_pairs(NLLB_CODES)

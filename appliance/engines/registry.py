@@ -18,6 +18,7 @@ from appliance.engines.protocols import (
 )
 
 RECOGNIZERS = {
+    "whisper": "appliance.engines.from_config:whisper",
     "whisper-tiny-en": "appliance.engines.whisper:Whisper",
     "whisper-base": "appliance.engines.whisper:Whisper",
 }

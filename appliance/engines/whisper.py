@@ -39,21 +39,56 @@ class _Attempt:
     silence_probability: float
 
 
+@dataclass(frozen=True, slots=True)
+class _WayOfWorking:
+    """Where the model runs, and how a batch is shared out."""
+
+    device: str
+    index: int
+    compute_type: str
+    threads: int  # for each of those side by side
+    side_by_side: int
+    most_windows: int  # more of them cost as much each as these
+
+
+def _way_of_working(device: str, threads: int) -> _WayOfWorking:
+    if device == "auto":
+        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+    kind, _, index = device.partition(":")
+    if kind == "cuda":
+        return _WayOfWorking(kind, int(index or 0), "float16", threads, side_by_side=1, most_windows=64)
+    # Half of them: a thread that waits for one whose core a synthesizer holds costs more than it brings. A batch is
+    # worth more: its halves are decoded side by side.
+    for_each = max(1, threads // 2)
+    return _WayOfWorking(kind, 0, "int8", for_each, side_by_side=max(1, threads // for_each), most_windows=4)
+
+
+def _loaded(folder: Path, work: _WayOfWorking) -> WhisperModel:
+    """Raises all sorts of things."""
+    if not (folder / "model.bin").is_file():  # faster-whisper would look for a model of that name on the internet
+        raise FileNotFoundError("there is no model.bin; convert one with ct2-transformers-converter")
+    return WhisperModel(
+        str(folder),
+        device=work.device,
+        device_index=work.index,
+        compute_type=work.compute_type,
+        cpu_threads=work.threads,
+        num_workers=work.side_by_side,
+        local_files_only=True,
+    )
+
+
 class Whisper:
     """Any Whisper model converted for CTranslate2; one without languages of its own (tiny.en) knows English only."""
 
-    most_windows = 4  # more of them cost as much each as these
-
-    def __init__(self, folder: Path, threads: int) -> None:
-        # Half of them: a thread that waits for one whose core a synthesizer holds costs more than it brings.
-        for_each = max(1, threads // 2)
-        # A batch is worth more: its halves are decoded side by side.
-        self._side_by_side = max(1, threads // for_each)
+    def __init__(self, folder: Path, threads: int, device: str = "cpu") -> None:
+        """`device`: "cpu", "cuda", "cuda:1"; "auto": a GPU where there is one. Raises EngineError."""
+        work = _way_of_working(device, threads)
+        self.most_windows = work.most_windows
+        self._side_by_side = work.side_by_side
         self._decoders = ThreadPoolExecutor(self._side_by_side, "whisper")
         try:
-            self._model = WhisperModel(
-                str(folder), device="cpu", compute_type="int8", cpu_threads=for_each, num_workers=self._side_by_side
-            )
+            self._model = _loaded(folder, work)
         except Exception as error:  # CTranslate2 raises RuntimeError, the tokenizer a bare Exception
             raise EngineError(f"Whisper cannot be loaded from {folder}: {error}") from error
         self._tokenizer = self._model.hf_tokenizer
