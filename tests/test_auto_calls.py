@@ -5,8 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from msgspec.structs import replace
-from test_calls import (
+from call_site import (
     Appliance,
     Site,
     booth_of,
@@ -37,21 +36,14 @@ ROUTES = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("site"), ROUTES)
-    with made.asterisk:
+    with Site(tmp_path_factory.mktemp("site"), ROUTES) as made:
         yield made
-    made.close()
 
 
 @pytest.fixture
 def appliance(site: Site) -> Iterator[Appliance]:
-    made = Appliance(site.config)
-    try:
-        made.start()
+    with site.appliance() as made:
         yield made
-    finally:
-        made.close()
-    wait_until(site.is_empty, "nothing is left in Asterisk")
 
 
 @pytest.fixture
@@ -215,13 +207,8 @@ def test_killed_at_any_moment_of_a_move_it_mends_the_room(
 def test_a_house_that_becomes_full_keeps_the_places_of_who_is_not_known_yet(
     site: Site, ann: Softphone, ben: Softphone
 ) -> None:
-    appliance = Appliance(replace(site.config, instance=f"auto-full-{os.getpid()}", max_legs=2, max_lanes=2))
-    try:
-        appliance.start()
+    with site.appliance(instance=f"auto-full-{os.getpid()}", max_legs=2, max_lanes=2) as appliance:
         connect(ann, CALLER, ben)
         become(site, appliance, "ann", "pt-br")
         become(site, appliance, "ann", "es")
         assert sorted(lane.target_language for lane in appliance.roster.lanes) == ["en", "es"]
-    finally:
-        appliance.close()
-    wait_until(site.is_empty, "nothing is left in Asterisk")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_calls import TRUNK_HOST, Appliance, Site, connect, hears, tone, wait_until
+from call_site import TRUNK_HOST, Appliance, Site, connect, hears, tone, wait_until
 
 from appliance.config import CapacityConfig, EmergencyConfig, Route
 from appliance.demo.child import free_ports
@@ -29,29 +29,17 @@ ROUTES = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(
-        tmp_path_factory.mktemp("site"),
-        ROUTES,
-        capacity=CapacityConfig(most_calls=1, retry_s=RETRY_S),
-        emergency=EmergencyConfig(("112",)),
-    )
-    with made.asterisk:
+    full, emergency = CapacityConfig(most_calls=1, retry_s=RETRY_S), EmergencyConfig(("112",))
+    with Site(tmp_path_factory.mktemp("site"), ROUTES, capacity=full, emergency=emergency) as made:
         yield made
-    made.close()
 
 
 @pytest.fixture
 def full(site: Site) -> Iterator[Appliance]:
     """An appliance that interprets ann and ben, and can do no more."""
-    appliance = Appliance(site.config)
-    try:
-        appliance.start()
-        with site.phone("ann") as ann, site.phone("ben") as ben:
-            connect(ann, "101", ben)
-            yield appliance
-    finally:
-        appliance.close()
-    wait_until(site.is_empty, "nothing is left in Asterisk")
+    with site.appliance() as appliance, site.phone("ann") as ann, site.phone("ben") as ben:
+        connect(ann, "101", ben)
+        yield appliance
 
 
 @pytest.fixture

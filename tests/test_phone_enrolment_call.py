@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from call_site import Appliance, Site, wait_until
 from recordings import prompt
 from speakers import PROMPTS, synthesizers
-from test_calls import Appliance, Site, wait_until
 
 from appliance.config import Config, EnginesConfig, VoicesConfig
 from appliance.demo.softphone import Softphone
@@ -20,6 +20,7 @@ from appliance.voices.comparison import compare
 from appliance.voices.identity import load_encoder
 from appliance.voices.intake import Recording
 from appliance.voices.inviting import Wanted, invite
+from appliance.voices.profile import Profile
 from appliance.voices.store import VoiceStore
 
 pytestmark = pytest.mark.call
@@ -39,10 +40,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         enrolment_speech_s=15,
         prompts_folder=CACHE / "prompts",
     )
-    made = Site(folder, voices=voices, engines=EnginesConfig(synthesizers={"en": "piper"}), cache_dir=CACHE)
-    with made.asterisk:
+    with Site(folder, voices=voices, engines=EnginesConfig(synthesizers={"en": "piper"}), cache_dir=CACHE) as made:
         yield made
-    made.close()
 
 
 class Reader:
@@ -100,54 +99,65 @@ def recording(name: str, samples: np.ndarray) -> Recording:
     return Recording(name, 8000, 1, resample(samples, 16_000, 8000))
 
 
-def test_somebody_enrols_by_telephone(site: Site, ann: Softphone) -> None:
-    voices = site.config.voices
-    reader = Reader(ann, site.folder / "asterisk/state/spool")
-
-    ann.call(NUMBER)  # the appliance is away: Asterisk's own prompt says so
+def hears_that_the_appliance_is_away(ann: Softphone) -> None:
+    """By a prompt of Asterisk's own."""
+    ann.call(NUMBER)
     ann.wait_for("ESTABLISHED")
     ann.wait_for("CLOSED")
     said = ann.heard()
     assert said is not None
     assert np.abs(np.frombuffer(said.read_bytes()[44:], "<i2")).max() > 1000
 
-    appliance = Appliance(site.config)
-    try:
-        appliance.start()
-        wait_until(lambda: not phone_prompts.missing(voices.prompts_folder, "en"), "the prompts are made", PATIENCE_S)
-        code = code_for(site, "Allison")
 
-        reader.dial(code)
-        reader.read(PROMPTS[0])
-        reader.wait_until_asked()
-        ann.hang_up()
-        ann.wait_for("CLOSED")
-        wait_until(site.is_empty, "nothing is left in Asterisk")
-        wait_until(lambda: not reader.left_behind(), "nothing of the voice is on the disk")
-
-        reader.dial(code)
-        reader.wait_until_asked()
-        appliance.kill()
-        appliance.start()  # what was said is lost with the process, so the caller begins anew
-        ann.wait_for("CLOSED")
-        wait_until(lambda: not reader.left_behind(), "nothing of the voice is on the disk")
-
-        reader.dial(code)
-        for name in PROMPTS[:4]:  # the last one stands for the consent
-            reader.read(name)
-        assert len(reader.left_behind()) == 1, "only the consent is still there"
-        with VoiceStore(voices.folder, voices.key_file) as store:
-            deadline = time.monotonic() + PATIENCE_S
-            while not store.ids():
-                assert time.monotonic() < deadline, "the voice did not come on file"
-                ann.press("1")
-            (profile,) = (store.get(each) for each in store.ids())
-            assert store.invitations.of(code, datetime.now(UTC)) is None, "a code is good once"
-        ann.wait_for("CLOSED", PATIENCE_S)
-        wait_until(lambda: not reader.left_behind(), "nothing of the voice is on the disk")
-    finally:
-        appliance.close()
+def hangs_up_midway(site: Site, reader: Reader, code: str) -> None:
+    reader.dial(code)
+    reader.read(PROMPTS[0])
+    reader.wait_until_asked()
+    reader.phone.hang_up()
+    reader.phone.wait_for("CLOSED")
     wait_until(site.is_empty, "nothing is left in Asterisk")
+    wait_until(lambda: not reader.left_behind(), "nothing of the voice is on the disk")
+
+
+def is_cut_off_by_a_crash(appliance: Appliance, reader: Reader, code: str) -> None:
+    """What was said is lost with the process, so the caller begins anew."""
+    reader.dial(code)
+    reader.wait_until_asked()
+    appliance.kill()
+    appliance.start()
+    reader.phone.wait_for("CLOSED")
+    wait_until(lambda: not reader.left_behind(), "nothing of the voice is on the disk")
+
+
+def enrols(site: Site, reader: Reader, code: str) -> Profile:
+    """The profile that comes of reading to the end."""
+    reader.dial(code)
+    for name in PROMPTS[:4]:  # the last one stands for the consent
+        reader.read(name)
+    assert len(reader.left_behind()) == 1, "only the consent is still there"
+    with VoiceStore(site.config.voices.folder, site.config.voices.key_file) as store:
+        deadline = time.monotonic() + PATIENCE_S
+        while not store.ids():
+            assert time.monotonic() < deadline, "the voice did not come on file"
+            reader.phone.press("1")
+        (profile,) = (store.get(each) for each in store.ids())
+        assert store.invitations.of(code, datetime.now(UTC)) is None, "a code is good once"
+    reader.phone.wait_for("CLOSED", PATIENCE_S)
+    wait_until(lambda: not reader.left_behind(), "nothing of the voice is on the disk")
+    assert profile is not None
+    return profile
+
+
+def test_somebody_enrols_by_telephone(site: Site, ann: Softphone) -> None:
+    reader = Reader(ann, site.folder / "asterisk/state/spool")
+    hears_that_the_appliance_is_away(ann)
+    with site.appliance() as appliance:
+        folder = site.config.voices.prompts_folder
+        wait_until(lambda: not phone_prompts.missing(folder, "en"), "the prompts are made", PATIENCE_S)
+        code = code_for(site, "Allison")
+        hangs_up_midway(site, reader, code)
+        is_cut_off_by_a_crash(appliance, reader, code)
+        profile = enrols(site, reader, code)
 
     assert profile.name == "Allison"
     assert profile.consent is not None

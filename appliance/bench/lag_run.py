@@ -110,7 +110,8 @@ def _read_aloud(wire: Wire, box: Box, progress: Callable[[str], None]) -> Run:
     return Run(
         entries=box.entries(),
         start_ns=wire.start_ns,
-        cpu_percent={name: 100 * (after[name] - before[name]) / took_s for name in after},
+        # The two clocks behind OTHERS are not read at once: where nothing else runs, it may come out below nothing.
+        cpu_percent={name: max(0.0, 100 * (after[name] - before[name]) / took_s) for name in after},
         counters=box.counters(),
         heard=[booth.heard(wire.start_ns) for booth in wire.booths],
     )
@@ -133,7 +134,8 @@ def _cpu_s(workers: Sequence[psutil.Process]) -> dict[str, float]:
         own = {name: _busy_s(worker.cpu_times()) for name, worker in zip(PROCESSES, workers, strict=True)}
     except psutil.NoSuchProcess:
         raise BoxError("a process of the appliance has ended during the measurement; dragoman up shows why") from None
-    return own | {OTHERS: _busy_s(psutil.cpu_times()) - _busy_s(psutil.Process().cpu_times()) - sum(own.values())}
+    others = _busy_s(psutil.cpu_times()) - _busy_s(psutil.Process().cpu_times()) - sum(own.values())
+    return own | {OTHERS: others}
 
 
 def _busy_s(times: Any) -> float:
