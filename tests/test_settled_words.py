@@ -34,18 +34,18 @@ def given_out(*transcripts: Transcript) -> list[str]:
             ["one two", "three", ""],
         ),
         (
-            "one that commits at the end: what two revisions agree on, but not its last word",
-            [revision("", "one to"), revision("", "one two three"), revision("one two three", final=True)],
-            ["", "one", "two three"],
+            "one that commits at the end: what two revisions agree on, but not the last three words",
+            [revision("", "one to"), revision("", "one two three four"), revision("one two three four", final=True)],
+            ["", "one", "two three four"],
         ),
         (
             "a word that changes is not settled",
-            [revision("", "on my"), revision("", "one mile"), revision("", "one mile away")],
+            [revision("", "on my"), revision("", "one mile"), revision("", "one mile away from here")],
             ["", "", "one mile"],
         ),
         (
             "the engine thinks better of a word that was given out: it stays, and no other is lost or heard twice",
-            [revision("", "one too"), revision("", "one too many"), revision("won two many men", final=True)],
+            [revision("", "one too"), revision("", "one too many men now"), revision("won two many men", final=True)],
             ["", "one too", "many men"],
         ),
         (

@@ -16,6 +16,7 @@ from appliance.speech.stable_prefix import (
 )
 
 WORD_NS = 300_000_000
+ONE_IN_SIGHT = AgreementPolicy(words_in_sight=1)
 
 
 def said(text: str, start_ns: int = 0) -> list[Word]:
@@ -69,36 +70,37 @@ def test_what_was_committed_is_found_again_in_a_new_hypothesis(committed, hypoth
 
 
 def test_nothing_is_committed_before_two_hypotheses_agree():
-    stable = StableWords()
+    stable = StableWords(ONE_IN_SIGHT)
     assert hear(stable, "for although the") == ""
     assert hear(stable, "for although the Chinese took") == "for although the"
     assert hear(stable, "for although the Chinese took impressions") == "Chinese took"
 
 
-def test_a_word_is_committed_only_with_the_next_one_in_sight_so_that_its_punctuation_is_right():
+def test_a_word_is_committed_only_with_three_in_sight_so_that_it_and_its_punctuation_are_right():
     stable = StableWords()
-    hear(stable, "in the only sense.")
-    assert hear(stable, "in the only sense.") == "in the only"
-    assert hear(stable, "in the only sense with which") == "sense"
-    assert hear(stable, "in the only sense with which we") == "with which"
+    hear(stable, "in the only sense. With which")
+    assert hear(stable, "in the only sense. With which") == "in the only"
+    assert texts(stable.unsettled) == "sense. With which"
+    assert hear(stable, "in the only sense with which we") == "sense"
+    assert hear(stable, "in the only sense with which we") == ""
 
 
 def test_words_at_the_very_end_of_the_sound_are_held_back():
-    stable = StableWords(AgreementPolicy(hold_back_ms=400))
+    stable = StableWords(AgreementPolicy(hold_back_ms=400, words_in_sight=1))
     words = said("we are at present concerned")
     stable.push(words, words[-1].end_ns)
     assert texts(stable.push(words, words[-1].end_ns)) == "we are at"
 
 
 def test_a_pause_commits_everything():
-    stable = StableWords()
+    stable = StableWords(ONE_IN_SIGHT)
     hear(stable, "has never")
     assert texts(stable.finish(said("has never been surpassed."))) == "has never been surpassed."
     assert stable.finish(said("has never been surpassed.")) == []
 
 
 def test_a_committed_word_that_is_heard_differently_later_is_neither_changed_nor_repeated():
-    stable = StableWords()
+    stable = StableWords(ONE_IN_SIGHT)
     hear(stable, "wood cutters of the Netherlands")
     hear(stable, "wood cutters of the Netherlands by")
     assert hear(stable, "wood cutters on the Netherlands by a similar") == "by"
@@ -106,7 +108,7 @@ def test_a_committed_word_that_is_heard_differently_later_is_neither_changed_nor
 
 
 def test_a_long_window_is_trimmed_to_the_last_committed_words():
-    stable = StableWords(AgreementPolicy(trim_beyond_ms=2_000, kept_words=2))
+    stable = StableWords(AgreementPolicy(trim_beyond_ms=2_000, kept_words=2, words_in_sight=1))
     hear(stable, "one two three four five six seven")
     hear(stable, "one two three four five six seven eight")
     end_ns = 9 * WORD_NS
@@ -117,7 +119,7 @@ def test_a_long_window_is_trimmed_to_the_last_committed_words():
 
 
 def test_a_window_in_which_nothing_is_committed_gets_stuck_rather_than_longer_for_ever():
-    stable = StableWords()
+    stable = StableWords(ONE_IN_SIGHT)
     assert stable.trim(9_000_000_000) == 0
     assert not stable.is_stuck(9_000_000_000)
     assert stable.is_stuck(9_600_000_000)
@@ -133,7 +135,7 @@ def test_the_prompt_carries_the_last_words_into_the_next_utterance():
 
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), max_size=12), max_size=8))
 def test_whatever_a_recognizer_says_commits_only_append_and_times_only_grow(hypotheses):
-    stable = StableWords()
+    stable = StableWords(ONE_IN_SIGHT)
     heard: list[Word] = []
     for words in hypotheses:
         heard += stable.push(said(" ".join(words)), 13 * WORD_NS)
@@ -143,7 +145,7 @@ def test_whatever_a_recognizer_says_commits_only_append_and_times_only_grow(hypo
 
 
 def test_later_hypotheses_mend_marks_and_capitals_of_committed_words():
-    stable = StableWords()
+    stable = StableWords(ONE_IN_SIGHT)
     stable.push(said("printing in the only"), 5 * WORD_NS)
     stable.push(said("printing in the only sense"), 6 * WORD_NS)
     assert [word.text for word in stable.committed] == ["printing", "in", "the", "only"]
@@ -174,7 +176,7 @@ def test_the_last_words_of_a_partial_translation_wait_although_two_agree():
     assert stable.push("a porta azul da casa", 1) == "da"
 
 
-@pytest.mark.parametrize(("backlog_ms", "words"), [(0, 5), (149, 5), (150, 6), (320, 7), (9_000, 7)])
+@pytest.mark.parametrize(("backlog_ms", "words"), [(0, 3), (74, 3), (75, 4), (170, 5), (300, 7), (9_000, 7)])
 def test_more_words_wait_while_the_listener_has_something_to_hear(backlog_ms, words):
     assert words_to_hold_back(backlog_ms) == words
 

@@ -1,14 +1,14 @@
 """Words that a stream of transcripts will not take back: what its engine commits, and what two revisions agree on."""
 
 from appliance.engines.protocols import Transcript, Word
-from appliance.speech.stable_prefix import common_prefix, remarked, restated
+from appliance.speech.stable_prefix import WORDS_IN_SIGHT, common_prefix, remarked, restated
 
 
 class SettledWords:
     """One leg's transcripts in, words out, each once.
 
     An engine that commits early is taken at its word. One that commits late, or only at the end of the utterance, has
-    words in `tentative` meanwhile: those that two successive revisions begin with are settled, all but the last.
+    words in `tentative` meanwhile: those that two successive revisions begin with are settled, all but the last few.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class SettledWords:
         rest = said[before:]
         sure = len(rest) - len(transcript.tentative)
         agreed = common_prefix([word.text for word in self.unsettled], [word.text for word in rest])
-        settled = max(0, sure, min(agreed, len(rest) - 1))
+        settled = max(0, sure, min(agreed, len(rest) - WORDS_IN_SIGHT))
         self.given += rest[:settled]
         self.unsettled = list(rest[settled:])
         return list(rest[:settled])
