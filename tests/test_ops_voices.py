@@ -249,7 +249,7 @@ def test_a_voice_is_listened_to_over_http_and_a_stock_voice_is_called_one(admini
     assert said == "this is the stock voice of piper, not Ana: piper clones no voices"
     voices.put(profile("v-ana", name="Ana", consent=None))
     status, said = administrator.ask("POST", "/api/voices/v-ana/speech", {})
-    assert (status, said["error"].partition(",")[0]) == (400, "the voice of Ana has no consent on file")
+    assert (status, said["error"].partition(",")[0]) == (409, "the voice of Ana has no consent on file")
 
 
 def test_a_killed_ops_leaves_no_recording_behind(tmp_path, long_take):
