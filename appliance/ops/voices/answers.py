@@ -13,7 +13,7 @@ from appliance.ops.voices.access import Access, AccessDenied, Session
 from appliance.ops.voices.jobs import Refused
 from appliance.ops.voices.messages import Problem
 from appliance.ops.voices.openapi import SAFE
-from appliance.voices.errors import ConsentLacking, StoreUnusable, VoiceDamaged, VoiceError, VoiceMissing
+from appliance.voices.errors import NotANumber, StoreUnusable, VoiceDamaged, VoiceError, VoiceMissing
 
 COOKIE = "dragoman"
 MOST_JSON_BYTES = 64 << 10
@@ -45,13 +45,16 @@ def with_sentences(handler: Handler) -> Handler:
 
 
 def _status(error: VoiceError) -> int:
+    """What is wrong with the request itself is 400; what is only in its way now, 409."""
+    if isinstance(error, NotANumber):
+        return 400
     if isinstance(error, VoiceMissing):
         return 404
     if isinstance(error, StoreUnusable):
         return 503
     if isinstance(error, VoiceDamaged):
         return 500
-    return 409 if isinstance(error, ConsentLacking) else 400
+    return 409
 
 
 async def body(request: Request, kind: type[Content]) -> Content:

@@ -28,6 +28,7 @@ from appliance.ops.voices.answers import (
 )
 from appliance.ops.voices.jobs import Jobs
 from appliance.ops.voices.openapi import Operation, description
+from appliance.ops.voices.telephone import Telephone
 from appliance.voices.card import Card, card
 from appliance.voices.errors import ConsentLacking, VoiceError
 from appliance.voices.profile import Profile
@@ -35,10 +36,12 @@ from appliance.voices.store import VoiceStore
 
 # The page loads nothing from elsewhere, and no other page may frame it.
 PAGE_HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; "
     "connect-src 'self'; img-src data:; media-src blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
 }
+SCRIPTS = ("page.js", "voices.js", "recordings.js", "invitations.js")
+SCRIPT_HEADERS = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
 
 
 class Voices(msgspec.Struct, frozen=True):
@@ -61,24 +64,31 @@ class VoicesApi:
     def __init__(self, config: Config) -> None:
         self._access = Access(config.ops.access_file)
         self._jobs = Jobs(config)
+        self._telephone = Telephone(config)
         self._voices = config.voices
         self._opened: VoiceStore | None = None
         self._opening = Lock()
 
     def routes(self) -> list[Route]:
         """For the application."""
-        page = resources.files("appliance.ops.voices").joinpath("voices.html").read_text(encoding="utf-8")
+        page = _file("voices.html")
+        scripts = {name: _file(name) for name in SCRIPTS}
         table = self._table()
         described = description([one.operation for one in table])
 
         async def show_page(_request: Request) -> Response:
             return HTMLResponse(page, headers=PAGE_HEADERS)
 
+        async def show_script(request: Request) -> Response:
+            name = request.url.path.rpartition("/")[2]
+            return Response(scripts[name], headers=SCRIPT_HEADERS, media_type="text/javascript")
+
         async def show_description(_request: Request) -> Response:
             return answer(described)
 
         return [
             Route("/voices", show_page, methods=["GET"]),
+            *(Route(f"/voices/{name}", show_script, methods=["GET"]) for name in SCRIPTS),
             Route("/api/openapi.json", show_description, methods=["GET"]),
             *(self._route(path, [one for one in table if one.operation.path == path]) for path in described["paths"]),
         ]
@@ -148,6 +158,27 @@ class VoicesApi:
                 refuses=(404, 409),
             ),
             asked("GET /api/enrolments/{id}", "How far it is", self._progress, None, m.Progress, refuses=(404,)),
+            asked(
+                "GET /api/invitations", "Who may enrol by telephone", self._invited, None, m.Invitations, refuses=(503,)
+            ),
+            asked(
+                "POST /api/invitations",
+                "Invite somebody to enrol by telephone",
+                self._invite,
+                m.Invite,
+                m.Code,
+                status=201,
+                refuses=(409, 503),
+            ),
+            asked(
+                "DELETE /api/invitations/{id}",
+                "Take an invitation back",
+                self._uninvite,
+                None,
+                None,
+                status=204,
+                refuses=(404, 503),
+            ),
         ]
 
     def _route(self, path: str, table: list[Asked]) -> Route:
@@ -257,6 +288,23 @@ class VoicesApi:
 
     async def _progress(self, request: Request) -> Response:
         return answer(self._jobs.progress(request.path_params["id"]))
+
+    # By telephone
+
+    async def _invited(self, _request: Request) -> Response:
+        return answer(await self._in_store(lambda store: self._telephone.invited(store, _now())))
+
+    async def _invite(self, request: Request) -> Response:
+        asked = await body(request, messages.Invite)
+        return answer(await self._in_store(lambda store: self._telephone.invite(store, asked, _now())), 201)
+
+    async def _uninvite(self, request: Request) -> Response:
+        await self._in_store(lambda store: store.invitations.take_back_one(request.path_params["id"]))
+        return Response(status_code=204)
+
+
+def _file(name: str) -> str:
+    return resources.files("appliance.ops.voices").joinpath(name).read_text(encoding="utf-8")
 
 
 def _id(request: Request) -> str:
