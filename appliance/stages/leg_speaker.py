@@ -78,6 +78,11 @@ class LegSpeaker:
         self._told_ns = 0
         self._told = ("", "", 0)
 
+    @property
+    def is_strange(self) -> bool:
+        """Somebody else seems to speak, and the configuration takes the voice away for that."""
+        return bool(self._choice.speaker) and not self._match.holds and self._config.on_mismatch == "stock"
+
     def consult(self) -> None:
         """Choose anew: at the beginning, and whenever the voices on file have changed."""
         number = self._directory.by_number(numbers_on_file(self._leg.phone, self._config.country_code))
@@ -103,8 +108,7 @@ class LegSpeaker:
 
     def news(self, leg: Leg) -> SpeakerFound | None:
         """What `leg`, the roster's, does not say yet; once more where that was told a while ago."""
-        takes_away = not self._match.holds and self._config.on_mismatch == "stock"
-        speaker = "" if takes_away else self._choice.speaker
+        speaker = "" if self.is_strange else self._choice.speaker
         known = (speaker, str(self._choice.by), self._manner if speaker else 0)
         is_again = known == self._told and now_ns() - self._told_ns < TELL_AGAIN_NS
         if known == (leg.speaker, leg.chosen_by, leg.manner) or is_again:
