@@ -138,7 +138,8 @@ class LegSpeaker:
             return  # there is nobody to be found
         self._partials.append(self._encoded(NEXT_LOOK_S))
         voice = mean_voice(np.concatenate(self._partials))
-        likely = Likely(self._config.least_likeness, self._config.least_margin)
+        least = self._config.least_likeness or self._encoder.scale.least_likeness
+        likely = Likely(least, self._config.least_margin)
         self._by_voice = identified(self._directory.likenesses(voice, self._encoder.model, _now()), likely)
         if self._by_voice:
             self.reference = self._learned_from = None
@@ -158,8 +159,11 @@ class LegSpeaker:
         expected = entry.identity if entry else self._learned_from
         if self._encoder is None or expected is None or (entry and entry.model != self._encoder.model):
             return
+        if len(expected) != self._encoder.width:  # another checkpoint of the same kind
+            return
         alike = likeness(mean_voice(self._encoded(WATCH_S)), expected)
-        before, self._match = self._match, next_match(self._match, alike, self._config.other_below)
+        other_below = self._config.other_below or self._encoder.scale.other_below
+        before, self._match = self._match, next_match(self._match, alike, other_below)
         if self._match.holds is before.holds:
             return
         whose = self._choice.speaker or "the voice that was learned in this call"

@@ -112,7 +112,8 @@ class LegSpeakers:
 
     def _loaded(self) -> Encoder | None:
         try:
-            return load_encoder(self._context.config.cache_dir)
+            config = self._context.config
+            return load_encoder(config.cache_dir, config.voices.ecapa_folder)
         except EngineError as error:
             self._context.log.error(f"nobody is identified by the voice: {error}")
             return None
