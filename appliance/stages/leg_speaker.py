@@ -117,8 +117,13 @@ class LegSpeaker:
         return SpeakerFound(leg.place, leg.call, *known)
 
     @property
+    def _least_likeness(self) -> float:
+        """Above 1 where nobody can be taken for somebody else by likeness."""
+        return self._config.least_likeness or (self._encoder.scale.least_likeness if self._encoder else 2.0)
+
+    @property
     def _is_searching(self) -> bool:
-        able = self._config.identify and self._encoder is not None
+        able = self._config.identify and self._encoder is not None and self._least_likeness <= 1
         return able and not self._choice.by and self._next_look_s <= self._config.identify_s
 
     @property
@@ -138,8 +143,7 @@ class LegSpeaker:
             return  # there is nobody to be found
         self._partials.append(self._encoded(NEXT_LOOK_S))
         voice = mean_voice(np.concatenate(self._partials))
-        least = self._config.least_likeness or self._encoder.scale.least_likeness
-        likely = Likely(least, self._config.least_margin)
+        likely = Likely(self._least_likeness, self._config.least_margin)
         self._by_voice = identified(self._directory.likenesses(voice, self._encoder.model, _now()), likely)
         if self._by_voice:
             self.reference = self._learned_from = None

@@ -23,7 +23,8 @@ async function list() {
 }
 function voiceCard(voice) {
   const card = made("article", "", "card"), facts = made("p"), buttons = made("div", "", "row");
-  const until = voice.consent_expires_at ? `, until ${voice.consent_expires_at.slice(0, 10)}` : "";
+  const lastDay = moment => new Date(new Date(moment) - 1).toISOString().slice(0, 10);  // it ends at midnight after that
+  const until = voice.consent_expires_at ? `, until ${lastDay(voice.consent_expires_at)}` : "";
   const by = voice.consent_by ? ` by ${voice.consent_by}` : "";
   facts.append(made("span", `consent ${voice.consent}`, TONE[voice.consent]), made("span", by + until));
   const quality = voice.quality && `${Math.round(voice.quality.speech_s)} s of speech, SNR ${Math.round(voice.quality.snr_db)} dB, `
