@@ -112,10 +112,11 @@ class VoicesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_file: Path = Path("~/.config/dragoman/voices.key")
     country_code: str = ""  # of this box's own country, for callers whose numbers come without one
     identify: bool = True  # by the voice itself, where neither route nor number says who it is
-    least_likeness: float = 0.80  # of a voice on file, to be taken for it
+    ecapa_folder: str = ""  # SpeechBrain's ECAPA-TDNN, which then tells voices apart; empty: Resemblyzer does
+    least_likeness: float = 0.0  # of a voice on file, to be taken for it; 0: what suits what tells voices apart
     least_margin: float = 0.05  # ... and so much more than of any other one
     identify_s: int = 15  # of speech; who has not been identified by then never is
-    other_below: float = 0.60  # a likeness that means that somebody else has taken the phone
+    other_below: float = 0.0  # a likeness that means that somebody else has taken the phone; 0: as above
     on_mismatch: Literal["tell", "stock"] = "tell"  # "stock": and that one does not speak with the voice
     enrolment_number: str = ""  # dialled to enrol by telephone; empty: nobody can
     enrolment_trunks: tuple[str, ...] = ()  # through which it may be dialled, too; phones always may
@@ -286,6 +287,7 @@ def _at_home(voices: VoicesConfig) -> VoicesConfig:
     return msgspec.structs.replace(
         voices,
         folder=voices.folder.expanduser(),
+        ecapa_folder=str(Path(voices.ecapa_folder).expanduser()) if voices.ecapa_folder else "",
         key_file=voices.key_file.expanduser(),
         prompts_folder=voices.prompts_folder.expanduser(),
     )

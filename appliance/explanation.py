@@ -13,6 +13,7 @@ from appliance.supervision.process_table import rows
 from appliance.telephony import asterisk_config
 from appliance.telephony.routes import fallback_of
 from appliance.voices.choice import STOCK
+from appliance.voices.scales import scale_of
 
 PORTS_PER_LEG = 4  # RTP and RTCP of the phone and of its ear
 PORTS_PER_LANE = 2  # its booth's
@@ -106,8 +107,9 @@ def _voices(config: Config) -> Iterator[str]:
     """Whose voice somebody speaks with in the other language."""
     voices = config.voices
     ways = ["by phone number"]
-    if voices.identify:
-        alike = f"at least {voices.least_likeness:g}, and {voices.least_margin:g} more than any other"
+    least = voices.least_likeness or scale_of(voices.ecapa_folder).least_likeness
+    if voices.identify and least <= 1:
+        alike = f"at least {least:g}, and {voices.least_margin:g} more than any other"
         ways.append(f"by likeness ({alike}, within {voices.identify_s} s of speech)")
     yield f"a voice on file, chosen {', else '.join(ways)}; else a stock voice"
     for route in config.routes:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from appliance.toml_shape import shown
+from appliance.voices.scales import scale_of
 
 if TYPE_CHECKING:
     from appliance.config import Config, VoicesConfig
@@ -91,7 +92,8 @@ def _voice_problems(voices: "VoicesConfig") -> Iterator[str]:
         value = getattr(voices, key)
         if not 0 <= value <= 1:
             yield f"voices.{key}: {value:g} is out of range; write a number from 0 to 1"
-    if voices.other_below >= voices.least_likeness:
+    scale = scale_of(voices.ecapa_folder)
+    if (voices.other_below or scale.other_below) >= (voices.least_likeness or scale.least_likeness):
         yield "voices.other_below: must be less than least_likeness, or a voice would be taken for two people's"
     if voices.country_code and not re.fullmatch(r"[1-9][0-9]{0,2}", voices.country_code):
         yield f'voices.country_code: {shown(voices.country_code)} is none; write its digits alone, like "55"'

@@ -21,7 +21,7 @@ class OpsBox(Box):
         self.config.write_text(
             f"{self.config.read_text()}"
             f'[ops]\nport = {self.ops_port}\naccess_file = "{folder}/access.json"\n'
-            f'[voices]\nfolder = "{self.place[0]}"\nkey_file = "{self.place[1]}"\n'
+            f'[voices]\nfolder = "{self.place[0]}"\nkey_file = "{self.place[1]}"\nenrolment_number = "700"\n'
         )
 
     def wait_until_up(self) -> "OpsBox":

@@ -153,10 +153,13 @@ def test_who_is_on_file_is_found_by_the_voice_and_missed_when_somebody_else_has_
     assert line.statuses() == ["CHOSEN"]
     line.hears_until(joe, "MISMATCH")
     wait_until(lambda: line.found.collect(1)[-1].speaker == "")
+    wait_until(lambda: line.process.vitals.get("strange_legs") == 1)
     line.becomes(msgspec.structs.replace(line.leg, speaker=""))
     line.hears(allison, 24)
     line.waits_for("MATCHED")
     wait_until(lambda: line.found.collect(1)[-1].speaker == "v-allison")
+    wait_until(lambda: line.process.vitals.get("strange_legs") == 0)
+    assert line.process.vitals.get("voice_mismatches") == 1
     assert line.statuses() == ["CHOSEN", "MISMATCH", "MATCHED"]
 
 

@@ -19,10 +19,12 @@ from appliance.frames.messages import HealthEvent, JournalEntry, Spoken
 from appliance.frames.ring import END, START
 from appliance.frames.roster import Leg, Roster
 from appliance.frames.text import TextWriter
+from appliance.recovery.voice_ladder import REASONS
 from appliance.stages import leg_voices
 from appliance.stages.leg_voices import NOTHING
 from appliance.stages.voice_reader import VoiceReader
 from appliance.supervision.context import Context
+from appliance.supervision.vitals import reasons
 from appliance.units import NS_PER_MS
 
 ANA = "store.put(profile('v-ana', synthesis_model='toy', synthesis=(manner(0.5), manner(0.8, 1.0)){more}))"
@@ -52,6 +54,12 @@ class Talk:
         sound = np.frombuffer(b"".join(frame.payload for frame in clause), "<i2")
         self._journal.collect(self._count)
         return round(float(np.abs(sound[len(sound) // 2 :]).max()) / 32_768, 2)
+
+    def stock_legs(self) -> dict[str, int]:
+        """How many legs are not spoken in their own voice, by reason, once tts has counted."""
+        self.waits_for_a_turn()
+        counts = reasons(self.tts.vitals.get("stock_legs"))
+        return {reason: count for reason, count in zip(REASONS, counts, strict=True) if count}
 
     def waits_for_a_turn(self) -> None:
         """Until tts has seen the roster as it is now."""
@@ -129,8 +137,10 @@ def test_a_voice_that_may_not_be_used_any_more_is_a_stock_voice_within_the_call_
     assert talk.frames == own_frames + NOTES_FRAMES
     assert talk.says() == STOCK_LOUDNESS
     assert talk.frames == own_frames
+    assert talk.stock_legs() == {"missing" if "delete" in harm else "consent": 1}
     change(talk.appliance.config.voices, ANA.format(more=""))
     talk.until(0.5)
+    assert talk.stock_legs() == {}
     told = talk.events()
     assert [status for status, _ in told] == ["CLONED", "DEGRADED", "RESTORED"]
     assert sentence in told[1][1]
@@ -144,6 +154,9 @@ def test_a_damaged_voice_harms_nobody_and_is_told_once(begin: Callable[..., Talk
     [(status, action)] = talk.events()
     assert status == "DEGRADED"
     assert "the voice v-ana is damaged" in action
+    assert talk.stock_legs() == {"damaged": 1}
+    speaks_as(talk.appliance, "")
+    assert talk.stock_legs() == {}, "nobody's voice is missed any more"
 
 
 def test_a_store_that_is_no_store_harms_nobody(begin: Callable[..., Talk], appliance: Appliance) -> None:
@@ -162,6 +175,7 @@ def test_a_leg_of_nobody_is_a_stock_voice_without_a_word(begin: Callable[..., Ta
     talk = begin(ANA.format(more=""), speaker="")
     assert talk.says() == talk.says() == STOCK_LOUDNESS
     assert talk.events() == []
+    assert talk.stock_legs() == {}
 
 
 def test_a_voice_that_the_engine_cannot_speak_with_costs_no_clause_and_is_tried_again_later(
@@ -176,6 +190,7 @@ def test_a_voice_that_the_engine_cannot_speak_with_costs_no_clause_and_is_tried_
     talk.engine.broken_for = set()
     assert talk.says() == STOCK_LOUDNESS  # not tried so soon
     assert talk.frames == own_frames
+    assert talk.stock_legs() == {"engine": 1}
     talk.until(0.5)
     assert talk.frames == own_frames + NOTES_FRAMES
     told = talk.events()
@@ -190,6 +205,7 @@ def test_a_voice_made_for_another_engine_is_said_so_and_its_speed_still_counts(b
     assert talk.events() == [
         ("STOCK", "lane 0 is spoken with a stock voice: v-ana was not enrolled for toy; enrol it again")
     ]
+    assert talk.stock_legs() == {"another_engine": 1}
 
 
 def test_a_store_that_hangs_is_not_waited_for_and_not_trusted_for_long(

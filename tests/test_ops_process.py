@@ -14,7 +14,7 @@ from told import first_audio, spoken, translation
 from appliance.frames.memory import Memory
 from appliance.frames.roster import Address, Booth, Lane, Leg, Roster
 from appliance.frames.text import TextWriter
-from appliance.supervision.vitals import Vitals, breaker_word
+from appliance.supervision.vitals import Vitals, breaker_word, reason_word
 
 ASTERISK = Address("127.0.0.1", 9)
 
@@ -61,6 +61,8 @@ def test_metrics_show_what_is_in_shared_memory(box):
         Vitals(memory.vitals("rtp")).add("strangers", 3)
         Vitals(memory.vitals("mt")).add("engine_errors", 2)
         Vitals(memory.vitals("tts")).set("breakers", breaker_word([0, 2]))
+        Vitals(memory.vitals("tts")).set("stock_legs", reason_word([0, 3, 0, 0, 0, 0, 0, 999]))
+        Vitals(memory.vitals("voices")).set("strange_legs", 2)
         interpret(memory)
         box.until(lambda: box.metric("dragoman_chain_latency_seconds_count") == 1, "the first audio")
     assert box.metric('dragoman_frames_total{direction="uplink"}') == 50
@@ -71,6 +73,8 @@ def test_metrics_show_what_is_in_shared_memory(box):
         box.metric('dragoman_engine_breaker_state{engine="kokoro",stage="tts"}'),
     )
     assert engines == (0, 2)
+    for reason, legs in {"missing": 0, "damaged": 3, "no_cloning": 255, "mismatch": 2}.items():
+        assert box.metric(f'dragoman_legs_in_stock_voice{{reason="{reason}"}}') == legs
     assert box.metric("dragoman_sessions") == box.metric("dragoman_legs") == box.metric("dragoman_lanes") == 1
     assert box.metric('dragoman_lag_seconds{stage="asr"}') == 1.0
     assert box.metric('dragoman_queue_depth{queue="uplink"}') == 50

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import time
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from urllib.parse import unquote
@@ -20,7 +21,9 @@ from voice_samples import profile
 
 from appliance.voices.store import VoiceStore
 
-PAGE = resources.files("appliance.ops.voices").joinpath("voices.html").read_text(encoding="utf-8")
+FILES = resources.files("appliance.ops.voices")
+PAGE = FILES.joinpath("voices.html").read_text(encoding="utf-8")
+SCRIPTS = {f"/voices/{file.name}": file.read_text("utf-8") for file in FILES.iterdir() if file.name.endswith(".js")}
 PASSWORD = "correct horse"
 RATE_HZ = 16_000
 PATIENCE_S = 120
@@ -105,6 +108,42 @@ def long_take():
     """180 s and more of one person's speech."""
     once = np.concatenate([prompt(name) for name in PROMPTS])
     return np.tile(once, 1 + int(210 * RATE_HZ / len(once)))
+
+
+def test_somebody_is_invited_to_enrol_by_telephone(administrator, voices):
+    status, invited = administrator.ask(
+        "POST",
+        "/api/invitations",
+        {"name": "Carla", "language": "en", "phone_numbers": ["+1 555 01"], "consent_until": "2999-01-31"},
+    )
+    assert (status, invited["number"], invited["consent_until"]) == (201, "700", "2999-01-31"), invited
+    made = voices.invitations.of(invited.pop("code"), datetime.now(UTC))
+    assert (made.name, made.language, made.phone_numbers) == ("Carla", "en", ("155501",))
+    assert f"{made.consent_ends_at:%Y-%m-%d}" == "2999-02-01"
+    status, listed = administrator.ask("GET", "/api/invitations")
+    invited.pop("number")
+    assert (status, listed["number"], listed["invitations"]) == (200, "700", [invited])
+    assert "en" in listed["languages"]
+    assert administrator.ask("DELETE", f"/api/invitations/{invited['id']}") == (204, None)
+    status, said = administrator.ask("DELETE", f"/api/invitations/{invited['id']}")
+    assert (status, said["error"].partition(":")[0]) == (404, f"there is no invitation {invited['id']} any more")
+    assert voices.invitations.all(datetime.now(UTC)) == []
+
+
+@pytest.mark.usefixtures("voices")
+@pytest.mark.parametrize(
+    ("asked", "status", "sentence"),
+    [
+        ({"name": "bruno"}, 409, 'there is a voice called "bruno" already (v-bruno); take another name'),
+        ({"name": "C", "language": "xx"}, 409, 'there are no prompts in "xx" on this box; choose among: '),
+        ({"name": "C", "phone_numbers": ["home"]}, 400, "'home' is not a phone number; write it with its digits"),
+        ({"name": "C", "consent_until": "2001-01-31"}, 409, "a consent until 2001-01-31 has ended already"),
+    ],
+)
+def test_an_invitation_that_will_not_do_is_refused_in_words(administrator, asked, status, sentence):
+    given, said = administrator.ask("POST", "/api/invitations", asked)
+    assert (given, said["error"][: len(sentence)]) == (status, sentence)
+    assert administrator.ask("GET", "/api/invitations")[1]["invitations"] == []
 
 
 @pytest.mark.usefixtures("administrator")
@@ -249,7 +288,7 @@ def test_a_voice_is_listened_to_over_http_and_a_stock_voice_is_called_one(admini
     assert said == "this is the stock voice of piper, not Ana: piper clones no voices"
     voices.put(profile("v-ana", name="Ana", consent=None))
     status, said = administrator.ask("POST", "/api/voices/v-ana/speech", {})
-    assert (status, said["error"].partition(",")[0]) == (400, "the voice of Ana has no consent on file")
+    assert (status, said["error"].partition(",")[0]) == (409, "the voice of Ana has no consent on file")
 
 
 def test_a_killed_ops_leaves_no_recording_behind(tmp_path, long_take):
@@ -285,7 +324,10 @@ def test_the_description_names_what_there_is(box):
 
 
 def test_the_page_needs_nothing_from_elsewhere(box):
-    assert box.ask("/voices") == (200, PAGE)
-    assert not re.search(r"https?://(?!127\.0\.0\.1)|//[a-z]+\.|@import|url\(", PAGE)
-    assert "innerHTML" not in PAGE, "what comes over the wire is text"
-    assert "default-src 'none'" in box.header("/voices", "content-security-policy")
+    for path, content in {"/voices": PAGE, **SCRIPTS}.items():
+        assert box.ask(path) == (200, content)
+        assert not re.search(r"https?://(?!127\.0\.0\.1)|//[a-z]+\.|@import|url\(", content), path
+        assert "innerHTML" not in content, "what comes over the wire is text"
+    policy = box.header("/voices", "content-security-policy")
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy, "no script but those"

@@ -1,5 +1,8 @@
 """The page of voices in a real browser, on a phone's screen and by keyboard alone."""
 
+import re
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 import soundfile
@@ -101,6 +104,29 @@ def test_a_voice_is_renamed_and_deleted_by_keyboard_on_a_phone(page, box):
     page.press(*TAB)
     page.press(*ENTER)
     page.until(lambda text: "There are no voices yet." in text)
+
+
+def test_somebody_is_invited_by_keyboard_on_a_phone_and_the_invitation_taken_back(page, box):
+    log_in(page, box)
+    page.evaluate("document.querySelector('#invite input[name=name]').focus()")
+    page.type("Bruno <i>Dias</i>")
+    until_focused(page, "Invite")
+    page.press(*ENTER)
+    seen = page.until(lambda text: "Tell Bruno <i>Dias</i>" in text and "Open invitations" in text)
+    (code,) = re.findall(r"dial\s+700\s+key in\s+(\d{4} \d{4})\s+Good once, until \d+ \w+ \d{4}\.", seen)
+    with VoiceStore(*box.place) as store:
+        made = store.invitations.of(code.replace(" ", ""), datetime.now(UTC))
+        assert (made.name, made.language) == ("Bruno <i>Dias</i>", "en")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "it is wider than the screen"
+    assert page.evaluate("document.activeElement.id") == "ticket", "a screen reader reads it out"
+    until_focused(page, "Take back: Bruno <i>Dias</i>")
+    page.press(*ENTER)
+    page.until(lambda text: "Take back the invitation of Bruno <i>Dias</i>?" in text)
+    page.press(*TAB)
+    page.press(*ENTER)
+    page.until(lambda text: "Open invitations" not in text and "Tell Bruno" not in text)
+    with VoiceStore(*box.place) as store:
+        assert store.invitations.all(datetime.now(UTC)) == []
 
 
 def test_a_wrong_password_is_said_and_the_right_one_lets_in(page, box):

@@ -19,9 +19,10 @@ from appliance.bench import enrol as bench
 from appliance.voices.comparison import compare
 from appliance.voices.enrolment import EnrolmentRefused, Wish, enrol
 from appliance.voices.errors import VoiceError
-from appliance.voices.identity import SAME, load_encoder
+from appliance.voices.identity import load_encoder
 from appliance.voices.intake import Recording, RecordingRefused
 from appliance.voices.profile import Embedding
+from appliance.voices.scales import RESEMBLYZER
 from appliance.voices.spoken_consent import as_flac
 from appliance.voices.store import VoiceStore
 
@@ -62,7 +63,7 @@ def test_a_voice_has_identity_style_quality_and_consent(enrolled):
     assert (profile.style.model, profile.style.width) == ("prosody-64-v1", 64)
     assert np.linalg.norm(profile.identity.numbers()) == pytest.approx(1, abs=1e-5)
     assert profile.quality.speech_s > NEEDED_S
-    assert profile.quality.self_similarity > SAME
+    assert profile.quality.self_similarity > RESEMBLYZER.same
     assert profile.synthesis == ()
     assert not any(one.refuses for one in enrolled.advice)
     assert "sounds like a telephone" in enrolled.advice[0].text  # Asterisk's prompts are

@@ -18,7 +18,8 @@ from appliance.engines.model_files import manifest, verified_folder
 from appliance.engines.protocols import EngineError
 from appliance.voices import resemblyzer
 from appliance.voices.checkpoint import MAGIC, PROTOCOL, NotACheckpoint, read_tensors
-from appliance.voices.identity import ENCODERS, least_alike, likeness, load_encoder, mean_voice, verdict
+from appliance.voices.identity import least_alike, likeness, load_encoder, mean_voice, verdict
+from appliance.voices.profile import IDENTITY_SLOT
 from appliance.voices.resemblyzer import MODEL, RATE_HZ, WIDTH, Resemblyzer, clean_speech, partial_starts
 
 HEAD_BYTES = 6675  # of the weights' file: all its pickles
@@ -99,9 +100,9 @@ def test_partials_cover_what_is_spoken(samples):
     assert unheard <= resemblyzer.PARTIAL_FRAMES * 0.75
 
 
-def test_every_encoder_fits_the_profile(encoder):
-    assert set(ENCODERS) == {encoder.model}
-    assert encoder.width == WIDTH
+def test_without_a_folder_of_another_one_it_is_the_encoder(encoder):
+    assert (encoder.model, encoder.width) == (MODEL, WIDTH)
+    assert encoder.width <= IDENTITY_SLOT
 
 
 # The file of weights

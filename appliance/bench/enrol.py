@@ -22,6 +22,7 @@ LEAST_SPEECH_S = 10.0
 def run(
     paths: Iterable[Path],
     cache_dir: Path,
+    ecapa_folder: str = "",
     seconds: float = 240.0,
     progress: Callable[[str], None] = lambda _what: None,
 ) -> Report:
@@ -29,7 +30,7 @@ def run(
     began_ns = now_ns()
     recordings = _as_long_as(paths, seconds, progress)
     read_ns = now_ns()
-    encoder = load_encoder(cache_dir)
+    encoder = load_encoder(cache_dir, ecapa_folder)
     wish = Wish("A voice", Consent(by="A person", at=datetime.now(UTC), wording="I agree."))
     stages: dict[str, int] = {}
 

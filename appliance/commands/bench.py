@@ -120,7 +120,8 @@ def enrol(
 
     settings = load(config or default_path()) if config or default_path().exists() else Config()
     with Console(stderr=True).status("") as line:
-        report = bench.run(files, settings.cache_dir.expanduser(), minutes * 60, line.update)
+        place = settings.cache_dir.expanduser(), settings.voices.ecapa_folder
+        report = bench.run(files, *place, minutes * 60, line.update)
     _finish(report, json)
 
 

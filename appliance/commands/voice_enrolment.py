@@ -61,12 +61,11 @@ def enrol(
     calm_matrices()
     from appliance.voices.enrolment import Wish  # noqa: PLC0415
     from appliance.voices.enrolment import enrol as make_voice  # noqa: PLC0415
-    from appliance.voices.identity import load_encoder  # noqa: PLC0415
     from appliance.voices.intake import read  # noqa: PLC0415
 
     with open_store(config) as store:
         old = _old_voice(called(store, name), name, replace)
-        encoder = load_encoder(load(config or default_path()).cache_dir)
+        encoder = _encoder(load(config or default_path()))
         spoken = read(consent_recording) if consent_recording else None
         consent = _consent(consent_by, consent_wording, consent_until, spoken)
         numbers = _numbers(number or []) or (old.phone_numbers if old else ())
@@ -90,19 +89,24 @@ def verify(voice: VoiceArgument, files: FilesArgument, config: ConfigOption = No
     calm_matrices()
     from appliance.commands import voice_tables  # noqa: PLC0415
     from appliance.voices.comparison import compare  # noqa: PLC0415
-    from appliance.voices.identity import load_encoder  # noqa: PLC0415
 
     with open_store(config) as store:
         profile = find_voice(store, voice)
     with progress_bar(hidden=json) as progress:
         recordings = _read(files, progress)
-        comparison = compare(profile, recordings, load_encoder(load(config or default_path()).cache_dir))
+        comparison = compare(profile, recordings, _encoder(load(config or default_path())))
     if json:
         print_json(comparison)
     else:
         show_table(voice_tables.of_comparison(comparison))
         typer.echo(voice_tables.conclusion(comparison.least, profile.name))
     raise typer.Exit(0 if comparison.least.verdict == "same" else EXIT_NOT_THE_SAME)
+
+
+def _encoder(config: Config) -> "Encoder":
+    from appliance.voices.identity import load_encoder  # noqa: PLC0415
+
+    return load_encoder(config.cache_dir, config.voices.ecapa_folder)
 
 
 def learned(enrolled: "Enrolled", config: Config, encoder: "Encoder") -> "Profile":

@@ -56,7 +56,7 @@ def rehearsed(profile: "Profile", config: Config, text: str, language: str) -> "
     names = chain(for_language(config.engines.synthesizers, spoken, "synthesizers"))
     found = load_cloning(config)
     name, engine = found if found and found[0] in names else (names[0], load_synthesizer(names[0], config))
-    return rehearse(profile, name, engine, said, spoken, load_encoder(config.cache_dir))
+    return rehearse(profile, name, engine, said, spoken, load_encoder(config.cache_dir, config.voices.ecapa_folder))
 
 
 def sentence(profile: "Profile", heard: "Rehearsal") -> str:

@@ -56,9 +56,10 @@ def _enrol(job: Job, asked: Enrolment) -> News:
             raise VoiceError(f'there is a voice called "{asked.name}" already; take another name, or delete that one')
     _tell(News("reading"))
     recordings = _recordings(job)
-    encoder = load_encoder(Path(job.cache_dir))
+    config = parse(job.config, "appliance.toml")
+    encoder = load_encoder(Path(job.cache_dir), config.voices.ecapa_folder)
     made = enrol(recordings, wish, encoder, datetime.now(UTC), lambda what, share: _tell(News(what, share)))
-    profile = learned(made, parse(job.config, "appliance.toml"), encoder)
+    profile = learned(made, config, encoder)
     with VoiceStore(Path(job.folder), Path(job.key_file)) as store:
         store.put(profile)
     return News("done", 1.0, True, sentences=[one.text for one in made.advice], speaker_id=profile.speaker_id)

@@ -12,9 +12,10 @@ from appliance.engines.model_files import manifest, verified_folder
 from appliance.engines.protocols import EngineError
 from appliance.voices import phone_prompts
 from appliance.voices.consent import standing
+from appliance.voices.ecapa import Ecapa
 from appliance.voices.errors import StoreUnusable
-from appliance.voices.identity import DEFAULT
 from appliance.voices.profile import Profile
+from appliance.voices.resemblyzer import MODEL as RESEMBLYZER
 from appliance.voices.store import VoiceStore
 
 CHECK = "voices"
@@ -26,19 +27,21 @@ LEAST_FREE_BYTES = 1 << 30  # some 7,000 voices
 
 def examine(config: Config) -> Iterator[Finding]:
     """Read every voice once: some 0.2 ms each. Makes nothing where there is nothing yet."""
-    yield _identity(config.cache_dir)
+    yield _identity(config.cache_dir, config.voices.ecapa_folder)
     yield _store(config.voices)
     yield _disk(config.voices.folder)
     yield _by_telephone(config)
 
 
-def _identity(cache_dir: Path) -> Finding:
+def _identity(cache_dir: Path, ecapa_folder: str) -> Finding:
     try:
-        verified_folder(manifest()[DEFAULT], cache_dir)
+        if ecapa_folder:
+            return ok(IDENTITY, f"ecapa-tdnn, {Ecapa(Path(ecapa_folder)).width} numbers, from {ecapa_folder}")
+        verified_folder(manifest()[RESEMBLYZER], cache_dir)
     except EngineError as error:
         found, _, fix = str(error).partition("; ")
         return advice(IDENTITY, f"nobody can enrol: {found}", fix or "make setup")
-    return ok(IDENTITY, f"{DEFAULT}, every byte as it should be")
+    return ok(IDENTITY, f"{RESEMBLYZER}, every byte as it should be")
 
 
 def _disk(folder: Path) -> Finding:

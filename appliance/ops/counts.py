@@ -69,6 +69,12 @@ COUNTS = (
         ("stage",),
         tuple(Source((stage,), stage, "engine_errors") for stage in ("asr", "mt", "tts")),
     ),
+    Count(
+        "voice_mismatches",
+        "Times that somebody in a call did not sound like the voice on file, or the learned one, any more.",
+        (),
+        (Source((), "voices", "voice_mismatches"),),
+    ),
     Count("calls", "Calls that were given a room.", (), (Source((), "calls", "calls"),)),
     Count("calls_full", "Calls that were refused, or not interpreted: no place.", (), (Source((), "calls", "full"),)),
     Count(

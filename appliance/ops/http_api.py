@@ -110,7 +110,7 @@ async def _refused(_request: Request, error: Exception) -> Response:
 async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if request.url.path.startswith(REST):
-        return answer(Problem(f"{request.method} {request.url.path}: {error.detail}"), error.status_code)
+        return answer(Problem(f"{request.method} {request.url.path}: {error.detail}"), error.status_code, error.headers)
     return PlainTextResponse(f"{error.detail}\n", status_code=error.status_code, headers=error.headers)
 
 

@@ -13,8 +13,9 @@ from appliance.ops.counts import COUNTS, Count
 from appliance.ops.gpus import Gpu, Gpus
 from appliance.ops.measures import BOUNDS_S, Histogram
 from appliance.ops.observer import STAGES, Observer
+from appliance.recovery.voice_ladder import REASONS
 from appliance.supervision.snapshot import LaneView, ProcessView, RingView, Snapshot
-from appliance.supervision.vitals import State, breakers, trunks
+from appliance.supervision.vitals import State, breakers, reasons, trunks
 from appliance.units import FRAMES_PER_S
 
 MS_PER_S = 1000
@@ -42,6 +43,7 @@ class Appliance(Collector):
         yield from self._faults()
         yield self._breakers()
         yield self._trunks()
+        yield self._stock_voices()
         yield from _processes(seen)
         yield from self._machine()
         yield from _gpus(self._gpus.look())
@@ -101,6 +103,19 @@ class Appliance(Collector):
         for name, is_reached in zip(self._observer.trunks, states, strict=False):
             if is_reached is not None:
                 metric.add_metric((name,), is_reached)
+        return metric
+
+    def _stock_voices(self) -> Metric:
+        """No label says who they are."""
+        metric = GaugeMetricFamily(
+            "dragoman_legs_in_stock_voice",
+            "People who should be heard in their own voice, and are heard in a stock voice, by the reason.",
+            labels=("reason",),
+        )
+        counts = reasons(self._observer.vitals("tts").get("stock_legs"))
+        for reason, legs in zip(REASONS, counts, strict=True):
+            metric.add_metric((reason,), legs)
+        metric.add_metric(("mismatch",), self._observer.vitals("voices").get("strange_legs"))
         return metric
 
     def _machine(self) -> Iterator[Metric]:

@@ -3,6 +3,18 @@
 from dataclasses import dataclass
 from enum import Enum
 
+# Why somebody's own voice is not spoken with where it should be. The position is the address: append, eight at most.
+REASONS = (
+    "missing",  # there is no such voice (any more)
+    "damaged",  # it cannot be read
+    "consent",  # there is none, or it has ended
+    "store",  # nobody can look it up
+    "refused",  # anything else that the store says
+    "engine",  # the engine fails with it
+    "another_engine",  # it was enrolled for one that does not speak here
+    "no_cloning",  # the engine clones no voices
+)
+
 
 class Step(Enum):
     """What has become of a lane's voice with one more clause."""

@@ -78,6 +78,11 @@ class LegSpeaker:
         self._told_ns = 0
         self._told = ("", "", 0)
 
+    @property
+    def is_strange(self) -> bool:
+        """Somebody else seems to speak, and the configuration takes the voice away for that."""
+        return bool(self._choice.speaker) and not self._match.holds and self._config.on_mismatch == "stock"
+
     def consult(self) -> None:
         """Choose anew: at the beginning, and whenever the voices on file have changed."""
         number = self._directory.by_number(numbers_on_file(self._leg.phone, self._config.country_code))
@@ -103,8 +108,7 @@ class LegSpeaker:
 
     def news(self, leg: Leg) -> SpeakerFound | None:
         """What `leg`, the roster's, does not say yet; once more where that was told a while ago."""
-        takes_away = not self._match.holds and self._config.on_mismatch == "stock"
-        speaker = "" if takes_away else self._choice.speaker
+        speaker = "" if self.is_strange else self._choice.speaker
         known = (speaker, str(self._choice.by), self._manner if speaker else 0)
         is_again = known == self._told and now_ns() - self._told_ns < TELL_AGAIN_NS
         if known == (leg.speaker, leg.chosen_by, leg.manner) or is_again:
@@ -113,8 +117,13 @@ class LegSpeaker:
         return SpeakerFound(leg.place, leg.call, *known)
 
     @property
+    def _least_likeness(self) -> float:
+        """Above 1 where nobody can be taken for somebody else by likeness."""
+        return self._config.least_likeness or (self._encoder.scale.least_likeness if self._encoder else 2.0)
+
+    @property
     def _is_searching(self) -> bool:
-        able = self._config.identify and self._encoder is not None
+        able = self._config.identify and self._encoder is not None and self._least_likeness <= 1
         return able and not self._choice.by and self._next_look_s <= self._config.identify_s
 
     @property
@@ -134,7 +143,7 @@ class LegSpeaker:
             return  # there is nobody to be found
         self._partials.append(self._encoded(NEXT_LOOK_S))
         voice = mean_voice(np.concatenate(self._partials))
-        likely = Likely(self._config.least_likeness, self._config.least_margin)
+        likely = Likely(self._least_likeness, self._config.least_margin)
         self._by_voice = identified(self._directory.likenesses(voice, self._encoder.model, _now()), likely)
         if self._by_voice:
             self.reference = self._learned_from = None
@@ -154,8 +163,11 @@ class LegSpeaker:
         expected = entry.identity if entry else self._learned_from
         if self._encoder is None or expected is None or (entry and entry.model != self._encoder.model):
             return
+        if len(expected) != self._encoder.width:  # another checkpoint of the same kind
+            return
         alike = likeness(mean_voice(self._encoded(WATCH_S)), expected)
-        before, self._match = self._match, next_match(self._match, alike, self._config.other_below)
+        other_below = self._config.other_below or self._encoder.scale.other_below
+        before, self._match = self._match, next_match(self._match, alike, other_below)
         if self._match.holds is before.holds:
             return
         whose = self._choice.speaker or "the voice that was learned in this call"

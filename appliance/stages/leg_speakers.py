@@ -54,6 +54,7 @@ class LegSpeakers:
             if found := speaker.news(leg):
                 yield found
         self._offer()
+        self._context.vitals.set("strange_legs", sum(speaker.is_strange for _, speaker, _ in self._legs.values()))
 
     def _follow(self) -> None:
         legs = {(leg.place, leg.call): leg for leg in self._context.roster().legs}
@@ -69,11 +70,14 @@ class LegSpeakers:
         config = self._context.config
         route = next((route for route in config.routes if route.number == leg.route), None)
         configured, is_allowed = (route.voice(leg.index), route.may_learn(leg.index)) if route else ("", False)
-        speaker = LegSpeaker(
-            leg, configured, is_allowed, config.voices, self._directory, self._encoder, self._context.journal
-        )
+        speaker = LegSpeaker(leg, configured, is_allowed, config.voices, self._directory, self._encoder, self._tell)
         speaker.consult()
         return speaker
+
+    def _tell(self, event: HealthEvent) -> None:
+        if event.status == "MISMATCH":
+            self._context.vitals.add("voice_mismatches")
+        self._context.journal(event)
 
     # --- temporary voices ---
 
@@ -108,7 +112,8 @@ class LegSpeakers:
 
     def _loaded(self) -> Encoder | None:
         try:
-            return load_encoder(self._context.config.cache_dir)
+            config = self._context.config
+            return load_encoder(config.cache_dir, config.voices.ecapa_folder)
         except EngineError as error:
             self._context.log.error(f"nobody is identified by the voice: {error}")
             return None

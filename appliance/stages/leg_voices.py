@@ -22,10 +22,11 @@ from appliance.frames.roster import Leg, call_stamp
 from appliance.media.tone import two_notes
 from appliance.recovery import breaker as policy
 from appliance.recovery.breaker import Breaker, Failure
-from appliance.recovery.voice_ladder import Step, VoiceRung, next_voice_rung
+from appliance.recovery.voice_ladder import REASONS, Step, VoiceRung, next_voice_rung
 from appliance.stages.lane_speech import Clause
 from appliance.stages.voice_reader import OnFile, VoiceReader
 from appliance.supervision.context import Context
+from appliance.supervision.vitals import reason_word
 from appliance.toml_shape import Level
 from appliance.units import FRAME_BYTES, NS_PER_S
 
@@ -38,13 +39,14 @@ NOTHING: Samples = np.zeros(0, np.float32)
 class Way(NamedTuple):
     """How a clause is spoken. Without `voice` in the engine's own; `why` says why, where somebody's own was wanted.
 
-    `is_fault`: that is nobody's intention.
+    `reason`: the same as one of REASONS; `is_fault`: that is nobody's intention.
     """
 
     voice: ClonedVoice | None = None
     speed: float = 1.0
     why: str = ""
     is_fault: bool = False
+    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class LegVoices:
         self._lesson: list[bytes] = []
         self._trouble: dict[tuple[str, str], _Trouble] = {}  # by engine and voice
         self._rungs: dict[tuple[int, int], VoiceRung] = {}  # by lane and call
+        self._stock: dict[tuple[int, int], str] = {}  # the reason of each leg and call that should be spoken as itself
         self._notes = _notes(context.config.media.announce_db)
 
     def follow(self) -> None:
@@ -79,6 +82,7 @@ class LegVoices:
         self._reader.want(speakers, frozenset((leg.place, leg.call) for leg in legs))
         calls = {leg.call for leg in legs}
         self._rungs = {key: rung for key, rung in self._rungs.items() if key[1] in calls}
+        self._count({(leg.place, leg.call) for leg in legs if leg.speaker})
         while frames := self._samples.pop_many(FRAMES_AT_ONCE):
             for frame in frames:
                 self._take(frame)
@@ -96,7 +100,7 @@ class LegVoices:
             return way
         trouble = self._trouble.get((name, way.voice.speaker_id))
         if trouble and not policy.may_ask(trouble.breaker, now_ns()):
-            return way._replace(voice=None, why=trouble.why, is_fault=True)
+            return way._replace(voice=None, why=trouble.why, is_fault=True, reason="engine")
         return way
 
     def failed(self, name: str, voice: ClonedVoice, error: EngineError) -> None:
@@ -113,6 +117,8 @@ class LegVoices:
         before = self._rungs.get(key, VoiceRung())
         self._rungs[key], step = next_voice_rung(before, way.voice is not None, way.why)
         leg = self._leg_of(clause)
+        if leg:
+            self._note(leg, way)
         if leg and step is not Step.STAYS:
             self._tell(leg, clause.lane, way, step)
         return self._notes.get(step, NOTHING)
@@ -126,20 +132,21 @@ class LegVoices:
         if found is None:
             return Way()  # it has just been chosen, and is being read
         if not isinstance(found, OnFile):
-            return Way(why=str(found), is_fault=True)
+            return Way(why=str(found), is_fault=True, reason=found.reason)
         if now_ns() - self._reader.read_ns > STALE_NS:
-            return Way(why="the store of voices does not answer", is_fault=True)
+            return Way(why="the store of voices does not answer", is_fault=True, reason="store")
         return self._as_enrolled(leg, name, found)
 
     def _as_enrolled(self, leg: Leg, name: str, found: OnFile) -> Way:
         engine = self._engines[name]
         if not isinstance(engine, CloningSynthesizer):
-            return Way(speed=found.speed, why=f"{name} clones no voices")
+            return Way(speed=found.speed, why=f"{name} clones no voices", reason="no_cloning")
         if found.manners and found.model == conditioning_model(engine, name):
             return Way(found.manners[min(leg.manner, len(found.manners) - 1)], found.speed)
         if learned := self._learned(leg, name):
             return Way(learned, found.speed)
-        return Way(speed=found.speed, why=f"{leg.speaker} was not enrolled for {name}; enrol it again")
+        why = f"{leg.speaker} was not enrolled for {name}; enrol it again"
+        return Way(speed=found.speed, why=why, reason="another_engine")
 
     def _learned(self, leg: Leg, name: str) -> ClonedVoice | None:
         engine = self._engines[name]
@@ -151,6 +158,19 @@ class LegVoices:
         source = clause.translation.source
         legs = self._context.roster().legs
         return next((leg for leg in legs if (leg.place, leg.call) == (source.leg, source.call)), None)
+
+    def _note(self, leg: Leg, way: Way) -> None:
+        """For the metric: a leg counts from its first clause in a stock voice to its next one in its own."""
+        if way.reason:
+            self._stock[leg.place, leg.call] = way.reason
+        elif way.voice:
+            self._stock.pop((leg.place, leg.call), None)
+
+    def _count(self, legs: set[tuple[int, int]]) -> None:
+        """`legs`: those that have a voice on file."""
+        self._stock = {leg: reason for leg, reason in self._stock.items() if leg in legs}
+        found = list(self._stock.values())
+        self._context.vitals.set("stock_legs", reason_word(found.count(reason) for reason in REASONS))
 
     def _tell(self, leg: Leg, lane: int, way: Way, step: Step) -> None:
         whose = way.voice.speaker_id if way.voice else leg.speaker

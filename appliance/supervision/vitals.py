@@ -58,9 +58,13 @@ COUNTERS = (
     "overload_words",  # words not said because their lane was too far behind
     "overload_frames",  # frames not recognised because their leg was too far behind
     "trunks",  # the state of each, in TRUNK_BITS bits each, in the order of the configuration
+    "stock_legs",  # legs that should be spoken in their own voice and are not, by reason: REASON_BITS bits each
+    "strange_legs",  # legs whose voice was taken away, because it is somebody else who speaks
+    "voice_mismatches",  # times that a leg did not sound like its voice any more
 )
 BREAKER_BITS = 2
 MOST_BREAKERS = 64 // BREAKER_BITS
+REASON_BITS = 8
 TRUNK_BITS = 2
 TRUNK_STATES = (None, True, False)  # whether Asterisk reaches it; None: nobody knows
 _WORD_OF = {name: FIRST_COUNTER + place for place, name in enumerate(COUNTERS)}
@@ -200,6 +204,17 @@ def trunks(word: int) -> list[bool | None]:
 def trunk_word(states: Iterable[bool | None]) -> int:
     """The inverse of `trunks`; those that the word has no room for are left out."""
     return _joined(islice(map(TRUNK_STATES.index, states), 64 // TRUNK_BITS), TRUNK_BITS)
+
+
+def reasons(word: int) -> list[int]:
+    """The counts in the counter "stock_legs", in the order of appliance.recovery.voice_ladder.REASONS."""
+    return _parts(word, REASON_BITS)
+
+
+def reason_word(counts: Iterable[int]) -> int:
+    """The inverse of `reasons`; 255 stands for more, too."""
+    most = (1 << REASON_BITS) - 1
+    return _joined((min(count, most) for count in counts), REASON_BITS)
 
 
 def _parts(word: int, bits: int) -> list[int]:

@@ -24,7 +24,11 @@ class EnrolmentWorker:
     def __init__(self, config: Config) -> None:
         voices = config.voices
         self._begin = Begin(
-            str(voices.folder), str(voices.key_file), str(config.cache_dir), float(voices.enrolment_speech_s)
+            str(voices.folder),
+            str(voices.key_file),
+            str(config.cache_dir),
+            float(voices.enrolment_speech_s),
+            voices.ecapa_folder,
         )
         self._process: asyncio.subprocess.Process | None = None
 

@@ -1,13 +1,16 @@
 """The numbers in a file that torch has saved, without torch and without running what a pickle may ask for.
 
-Such a file (torch before 1.6, and the weights we need are so old) is five pickles, then the numbers of each storage:
-magic, protocol, facts about the machine, the tensors by name, the order of the storages; torch/serialization.py,
-_legacy_load. A pickle may name any function to be called; here it gets three, which only describe tensors.
+Before torch 1.6, such a file is five pickles, then the numbers of each storage: magic, protocol, facts about the
+machine, the tensors by name, the order of the storages (torch/serialization.py, _legacy_load). Since then it is a zip
+file: a pickle that describes the tensors, and a file for each storage. A pickle may name any function to be called;
+here it gets a few, which only describe tensors.
 """
 
 import pickle
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -19,6 +22,7 @@ MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 _COUNT = np.dtype("<i8")
 _NUMBER = np.dtype("<f4")
+_MOST_PICKLE_BYTES = 1 << 20
 _MOST_NUMBERS = 1 << 28
 # All that bytes which are no pickle, or another one, make a pickle reader say.
 _BROKEN = (
@@ -28,8 +32,10 @@ _BROKEN = (
     EOFError,
     LookupError,
     MemoryError,
+    NotImplementedError,  # of zipfile: a way of packing that it does not know
     TypeError,
     ValueError,
+    zipfile.BadZipFile,
 )
 
 
@@ -40,6 +46,7 @@ class NotACheckpoint(Exception):  # noqa: N818
 class _Storage(NamedTuple):
     key: str
     numbers: int
+    is_float: bool = True
 
 
 class _Tensor(NamedTuple):
@@ -49,18 +56,52 @@ class _Tensor(NamedTuple):
     stride: tuple[int, ...]
 
 
-def read_tensors(path: Path, table: str) -> dict[str, Floats]:
-    """The float32 tensors by name in the dictionary `table` of a checkpoint. Raises NotACheckpoint, OSError."""
+def read_tensors(path: Path, table: str = "") -> dict[str, Floats]:
+    """The float32 tensors by name in the dictionary `table` of a checkpoint, or in all of it.
+
+    Those of whole numbers, which only count steps of training, are left out. Raises NotACheckpoint, OSError.
+    """
     with path.open("rb") as file:
         try:
+            if zipfile.is_zipfile(file):
+                return _from_zip(file, table)
+            file.seek(0)
+            if file.read(2) == b"PK":
+                raise NotACheckpoint("its end is missing")
+            file.seek(0)
             if (_plain(file), _plain(file)) != (MAGIC, PROTOCOL):
                 raise NotACheckpoint("it was not saved by torch in the form that is known here")
             _plain(file)
-            described: dict[str, _Tensor] = _Tensors(file).load()[table]
+            loaded = _Tensors(file).load()
+            described = _float_tensors(loaded, table)
+            if len(described) < len(loaded[table] if table else loaded):
+                raise ValueError("whole numbers")
             numbers = _storages(file, _plain(file), {one.storage for one in described.values()})
             return {name: _filled(one, numbers) for name, one in described.items()}
         except _BROKEN as error:
-            raise NotACheckpoint(f"it holds more or less than tensors ({error})") from None
+            raise NotACheckpoint(f"it holds more or less than tensors ({' '.join(str(error).split())})") from None
+
+
+def _from_zip(file: BinaryIO, table: str) -> dict[str, Floats]:
+    with zipfile.ZipFile(file) as archive:
+        (place,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
+        if archive.getinfo(place).file_size > _MOST_PICKLE_BYTES:
+            raise ValueError("its description is too long")
+        described = _float_tensors(_Tensors(BytesIO(archive.read(place))).load(), table)
+        numbers = {}
+        for storage in {one.storage for one in described.values()}:
+            name = place.removesuffix("data.pkl") + f"data/{storage.key}"
+            if archive.getinfo(name).file_size != storage.numbers * _NUMBER.itemsize:
+                raise ValueError("a storage has another length than its tensors")
+            numbers[storage.key] = np.frombuffer(archive.read(name), _NUMBER)
+        return {name: _filled(one, numbers) for name, one in described.items()}
+
+
+def _float_tensors(loaded: Any, table: str) -> dict[str, _Tensor]:
+    tensors = loaded[table] if table else loaded
+    if not all(isinstance(one, _Tensor) for one in tensors.values()):
+        raise ValueError("something in it is no tensor")
+    return {str(name): one for name, one in tensors.items() if one.storage.is_float}
 
 
 class _Plain(pickle.Unpickler):
@@ -78,20 +119,27 @@ class _Tensors(_Plain):
             ("collections", "OrderedDict"): OrderedDict,
             ("torch._utils", "_rebuild_tensor_v2"): _described,
             ("torch", "FloatStorage"): _float_storage,
+            ("torch", "LongStorage"): _long_storage,
         }
         if (module, name) not in allowed:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         return allowed[module, name]
 
     def persistent_load(self, persistent: Any) -> _Storage:
-        what, kind, key, _place, count, view = persistent
-        if what != "storage" or kind is not _float_storage or view is not None or not 0 <= count <= _MOST_NUMBERS:
+        what, kind, key, _place, count, view = persistent if len(persistent) == 6 else (*persistent, None)
+        known = kind in (_float_storage, _long_storage)
+        if what != "storage" or not known or view is not None or not 0 <= count <= _MOST_NUMBERS:
             raise pickle.UnpicklingError("a storage of another kind")
-        return _Storage(str(key), int(count))
+        return _Storage(str(key), int(count), kind is _float_storage)
 
 
 def _float_storage() -> None:
     """Stands for torch.FloatStorage, which is only named, never called."""
+    raise pickle.UnpicklingError("it makes a storage of its own")
+
+
+def _long_storage() -> None:
+    """Stands for torch.LongStorage."""
     raise pickle.UnpicklingError("it makes a storage of its own")
 
 

@@ -16,7 +16,7 @@ from appliance.voices.store import VoiceStore
 
 
 class Entry(NamedTuple):
-    """One voice: `identity` (256,) of length 1 for Resemblyzer, `centres` (64,) each."""
+    """One voice: `identity` (width of its `model`,) of length 1, `centres` (64,) each."""
 
     name: str
     model: str
@@ -76,7 +76,7 @@ class Directory:
         return {
             speaker: likeness(voice, entry.identity)
             for speaker, entry in self._entries.items()
-            if entry.model == model and standing(entry.consent, now) == "given"
+            if (entry.model, len(entry.identity)) == (model, len(voice)) and standing(entry.consent, now) == "given"
         }
 
     def get(self, speaker: str) -> Entry | None:

@@ -11,7 +11,7 @@ import numpy as np
 from appliance.voices.arrays import Floats
 from appliance.voices.consent import Consent
 from appliance.voices.errors import VoiceError
-from appliance.voices.identity import Encoder, least_alike, likeness, mean_voice, verdict
+from appliance.voices.identity import Encoder, Halves, Verdict, least_alike, likeness, mean_voice, verdict
 from appliance.voices.intake import Recording
 from appliance.voices.manners import manners, windows
 from appliance.voices.profile import IDENTITY_SLOT, STYLE_SLOT, Embedding, Profile, Quality, new_speaker_id
@@ -79,8 +79,8 @@ def enrol(
     _refuse(advice)
     spoken = [one for one, quality in zip(recordings, qualities, strict=True) if quality.speech_s >= LEAST_SPEECH_S]
     partials = _listen(spoken, encoder, progress)
-    voice, alike = mean_voice(np.concatenate(partials)), least_alike(partials)
-    advice += _one_speaker(alike.cosine, [spoken[place].name for place in alike.rarer_in])
+    voice, alike = mean_voice(np.concatenate(partials)), least_alike(partials, encoder.scale)
+    advice += _one_speaker(verdict(alike.cosine, encoder.scale), alike, spoken)
     advice += _consent_spoken(wish.spoken, voice, encoder)
     _refuse(advice)
     found = _manners(spoken, progress)
@@ -122,12 +122,13 @@ def _part(progress: Progress, what: str, first: float, last: float) -> Callable[
     return lambda share: progress(what, first + (last - first) * share)
 
 
-def _one_speaker(cosine: float, rarer: Sequence[str]) -> list[Advice]:
-    """What to say of recordings whose least alike halves are so alike, the rarer half being in those files."""
-    if verdict(cosine) == "same":
+def _one_speaker(said: Verdict, halves: Halves, recordings: Sequence[Recording]) -> list[Advice]:
+    """What to say of recordings whose least alike halves are those."""
+    if said == "same":
         return []
-    where = f"{', '.join(rarer)} (likeness {cosine:.2f})"
-    if verdict(cosine) == "other":
+    rarer = ", ".join(recordings[place].name for place in halves.rarer_in)
+    where = f"{rarer} (likeness {halves.cosine:.2f})"
+    if said == "other":
         hint = "leave it out, or record it again, alone, in the same room, with the same microphone"
         return [Advice(True, f"another speaker, or another room, is heard in {where}; {hint}")]
     hint = "if nobody else speaks there, better record all in one room with one microphone"
@@ -139,7 +140,7 @@ def _consent_spoken(spoken: Recording | None, voice: Floats, encoder: Encoder) -
         return []
     speech = clean_speech(spoken.samples, spoken.rate_hz)
     cosine = likeness(mean_voice(encoder.partials(speech)), voice)
-    if verdict(cosine) != "other":
+    if verdict(cosine, encoder.scale) != "other":
         return []
     return [Advice(True, f"{spoken.name} is spoken by somebody else than the recordings (likeness {cosine:.2f})")]
 

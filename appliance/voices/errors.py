@@ -9,6 +9,10 @@ class VoiceError(Exception):
     reason: ClassVar[str] = "refused"
 
 
+class NotANumber(VoiceError):  # noqa: N818
+    """What was given for a phone number is none."""
+
+
 class VoiceMissing(VoiceError):  # noqa: N818
     """There is no such voice (any more)."""
 

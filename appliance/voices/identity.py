@@ -1,4 +1,4 @@
-"""Whose voice it is: the encoders by name, and what the likeness of two vectors says."""
+"""Whose voice it is: which encoder tells, and what the likeness of two vectors says."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.voices.arrays import Floats
+from appliance.voices.ecapa import Ecapa
 from appliance.voices.resemblyzer import Resemblyzer
+from appliance.voices.scales import RESEMBLYZER, Scale
 
 Verdict = Literal["same", "unclear", "other"]
 
@@ -18,35 +20,26 @@ class Encoder(Protocol):
 
     model: str
     width: int
+    scale: Scale
 
     def partials(self, speech: Floats, progress: Callable[[float], None] = ...) -> Floats:
         """(partials, width) of `speech` (`clean_speech`), each of length 1; `progress` gets the share that is done."""
         ...
 
 
-ENCODERS: dict[str, Callable[[Path], Encoder]] = {"resemblyzer": Resemblyzer}
-DEFAULT = "resemblyzer"  # its weights are in a package, and it needs no torch
-
-# Measured with Resemblyzer, in stretches of 3 s and more. The two halves of one voice in one room (two people, thirteen
-# synthetic voices) are 0.89 to 0.98 alike, two voices 0.46 to 0.73. Single sentences have been seen at 0.71 for one
-# person and at 0.82 for two; one person in two places is 0.84 (telephone), 0.69 (echoing room), 0.66 (noisy telephone).
-SAME = 0.80
-OTHER = 0.70
-STRETCH = 6  # partials: 5.5 s
-_LEAST_STRETCH = 3  # 3.1 s; shorter ones vary too much to be judged
 _ROUNDS = 10
 
 
-def load_encoder(cache_dir: Path, name: str = DEFAULT) -> Encoder:
-    """The encoder called `name`. Raises EngineError when its weights are missing."""
-    return ENCODERS[name](cache_dir)
+def load_encoder(cache_dir: Path, ecapa_folder: str = "") -> Encoder:
+    """ECAPA-TDNN where its folder is configured, else Resemblyzer. Raises EngineError when its weights are missing."""
+    return Ecapa(Path(ecapa_folder)) if ecapa_folder else Resemblyzer(cache_dir)
 
 
-def verdict(cosine: float) -> Verdict:
+def verdict(cosine: float, scale: Scale = RESEMBLYZER) -> Verdict:
     """What a likeness says."""
-    if cosine >= SAME:
+    if cosine >= scale.same:
         return "same"
-    return "unclear" if cosine >= OTHER else "other"
+    return "unclear" if cosine >= scale.other else "other"
 
 
 def mean_voice(partials: Floats) -> Floats:
@@ -67,13 +60,13 @@ class Halves(NamedTuple):
     rarer_in: tuple[int, ...]
 
 
-def least_alike(recordings: Sequence[Floats]) -> Halves:
+def least_alike(recordings: Sequence[Floats], scale: Scale = RESEMBLYZER) -> Halves:
     """Split all stretches of 5 s of some recordings in two, so that the halves are as unlike as may be.
 
     recordings: the partials of each. With two speakers, the halves are the speakers, whether the second one speaks half
     of the time or for some seconds. A single stretch is like itself.
     """
-    stretches, places = _stretches(recordings)
+    stretches, places = _stretches(recordings, scale)
     if len(stretches) < 2:
         return Halves(1.0, ())
     rarer = _rarer_half(stretches)
@@ -81,13 +74,13 @@ def least_alike(recordings: Sequence[Floats]) -> Halves:
     return Halves(cosine, tuple(sorted({place for place, there in zip(places, rarer, strict=True) if there})))
 
 
-def _stretches(recordings: Sequence[Floats]) -> tuple[Floats, list[int]]:
+def _stretches(recordings: Sequence[Floats], scale: Scale) -> tuple[Floats, list[int]]:
     """The mean voice of each stretch, and which recording it is of."""
     found, places = [], []
     for place, partials in enumerate(recordings):
-        for first in range(0, len(partials), STRETCH):
-            stretch = partials[first : first + STRETCH]
-            if len(stretch) >= _LEAST_STRETCH:
+        for first in range(0, len(partials), scale.stretch):
+            stretch = partials[first : first + scale.stretch]
+            if len(stretch) >= scale.least_stretch:
                 found.append(mean_voice(stretch))
                 places.append(place)
     return np.array(found, np.float32), places

@@ -65,9 +65,18 @@ class Invitations:
 
     def all(self, now: datetime) -> list[Invitation]:
         """Those that are good now, the oldest end first."""
+        return list(self.by_id(now).values())
+
+    def by_id(self, now: datetime) -> dict[str, Invitation]:
+        """The same, each under an id that tells nothing of its code."""
         with self._environment.reading() as txn:
-            found = [self._opened(txn, _INVITE + key) for key in keys_below(txn, _INVITE)]
-        return sorted((one for one in found if one and one.ends_at > now), key=lambda one: one.ends_at)
+            found = [(key, self._opened(txn, key)) for key in self._keys(txn)]
+        good = [(key, one) for key, one in found if one and one.ends_at > now]
+        return {_id(key): one for key, one in sorted(good, key=lambda pair: pair[1].ends_at)}
+
+    def id_of(self, code: str) -> str:
+        """The id that the invitation with this code has."""
+        return _id(self._key(code))
 
     def used(self, code: str) -> None:
         """It has done its service. Idempotent."""
@@ -77,7 +86,7 @@ class Invitations:
     def take_back(self, name: str) -> int:
         """Forget all of this name; how many there were. Raises VoiceMissing where there is none."""
         with self._environment.writing() as txn:
-            keys = [_INVITE + key for key in keys_below(txn, _INVITE)]
+            keys = self._keys(txn)
             found = [key for key in keys if (one := self._opened(txn, key)) and one.name.casefold() == name.casefold()]
             for key in found:
                 txn.delete(key)
@@ -85,12 +94,24 @@ class Invitations:
             raise VoiceMissing(f'nobody called "{name}" is invited; see: dragoman voices invitations')
         return len(found)
 
+    def take_back_one(self, invitation_id: str) -> None:
+        """Forget the one with this id. Raises VoiceMissing where there is none."""
+        with self._environment.writing() as txn:
+            found = [key for key in self._keys(txn) if _id(key) == invitation_id]
+            for key in found:
+                txn.delete(key)
+        if not found:
+            raise VoiceMissing(f"there is no invitation {invitation_id} any more: it was used, taken back or has ended")
+
     def _tidy(self, txn: Transaction, now: datetime) -> None:
         """Forget what has ended, and what cannot be read."""
-        for key in [_INVITE + key for key in keys_below(txn, _INVITE)]:
+        for key in self._keys(txn):
             one = self._opened(txn, key)
             if one is None or one.ends_at <= now:
                 txn.delete(key)
+
+    def _keys(self, txn: Transaction) -> list[bytes]:
+        return [_INVITE + key for key in keys_below(txn, _INVITE)]
 
     def _opened(self, txn: Transaction, key: bytes) -> Invitation | None:
         try:
@@ -100,3 +121,8 @@ class Invitations:
 
     def _key(self, code: str) -> bytes:
         return _INVITE + fingerprint(self._box_key, _INVITE + code.encode())
+
+
+def _id(key: bytes) -> str:
+    """Its key in the store, which is a keyed hash already."""
+    return f"i-{key.removeprefix(_INVITE)[:6].hex()}"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from appliance.voices.errors import ConsentLacking, VoiceError
+from appliance.voices.errors import ConsentLacking, NotANumber, VoiceError
 from appliance.voices.invitations import GOOD_FOR_DAYS, Invitation
 from appliance.voices.profile import Profile, dialled
 from appliance.voices.store import VoiceStore
@@ -69,7 +69,7 @@ def _dialled(numbers: Sequence[str]) -> tuple[str, ...]:
     try:
         return tuple(dialled(number) for number in numbers)
     except ValueError as error:
-        raise VoiceError(f"{error}; write it with its digits, like +55 11 99999-0000") from None
+        raise NotANumber(f"{error}; write it with its digits, like +55 11 99999-0000") from None
 
 
 def _consent_end(until: date | None, now: datetime) -> datetime | None:

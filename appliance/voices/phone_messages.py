@@ -15,12 +15,13 @@ MOST_BYTES = 8 << 20  # a take of 25 s at 16 kHz is 0.8 MB
 
 
 class Begin(msgspec.Struct, frozen=True, tag=True):
-    """Where the voices are, and how much speech one needs. Paths as texts."""
+    """Where the voices and the encoder are, and how much speech one needs. Paths as texts."""
 
     folder: str
     key_file: str
     cache_dir: str
     needed_s: float
+    ecapa_folder: str = ""
 
 
 class FindInvitation(msgspec.Struct, frozen=True, tag=True):

@@ -46,7 +46,7 @@ def judge(one: Recording, earlier: Sequence[Floats], earlier_s: float, encoder: 
     partials = encoder.partials(clean_speech(one.samples, one.rate_hz))
     if earlier and min(speech_s, earlier_s) >= COMPARED_S:
         alike = likeness(mean_voice(partials), mean_voice(np.concatenate(earlier)))
-        if verdict(alike) == "other":
+        if verdict(alike, encoder.scale) == "other":
             return Judged(Heard(speech_s, "other"), None)
     return Judged(Heard(speech_s), partials)
 

@@ -46,7 +46,7 @@ class Enrolment:
     def __init__(self, begin: Begin) -> None:
         """Raises EngineError when the encoder's weights are missing."""
         self._begin = begin
-        self._encoder = load_encoder(Path(begin.cache_dir))
+        self._encoder = load_encoder(Path(begin.cache_dir), begin.ecapa_folder)
         self._code = ""
         self._invitation: Invitation | None = None
         self._sentences: list[Recording] = []

@@ -16,6 +16,7 @@ from appliance.voices.activity import HOP_MS, find_speech
 from appliance.voices.arrays import Floats
 from appliance.voices.checkpoint import NotACheckpoint, read_tensors
 from appliance.voices.mel import HOP, RATE_HZ, mel_spectrogram
+from appliance.voices.scales import RESEMBLYZER
 
 MODEL = "resemblyzer"
 WIDTH = 256
@@ -32,6 +33,7 @@ class Resemblyzer:
 
     model = MODEL
     width = WIDTH
+    scale = RESEMBLYZER
 
     def __init__(self, cache_dir: Path) -> None:
         """Load it, about 0.1 s. Raises EngineError when the weights are missing or not the right ones."""

@@ -1,7 +1,7 @@
 """Requests and answers of the REST part: JSON in both directions, who may ask, one sentence for everything refused."""
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -12,20 +12,20 @@ from starlette.responses import Response
 from appliance.ops.voices.access import Access, AccessDenied, Session
 from appliance.ops.voices.jobs import Refused
 from appliance.ops.voices.messages import Problem
-from appliance.voices.errors import ConsentLacking, StoreUnusable, VoiceError, VoiceMissing
+from appliance.ops.voices.openapi import SAFE
+from appliance.voices.errors import NotANumber, StoreUnusable, VoiceDamaged, VoiceError, VoiceMissing
 
 COOKIE = "dragoman"
 MOST_JSON_BYTES = 64 << 10
-SAFE = ("GET", "HEAD")
 
 Handler = Callable[[Request], Awaitable[Response]]
 Content = TypeVar("Content")
 
 
-def answer(content: object, status: int = 200) -> Response:
+def answer(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """JSON that no cache keeps."""
-    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
+    kept = {"cache-control": "no-store", "x-content-type-options": "nosniff", **(headers or {})}
+    return Response(msgspec.json.encode(content), status, kept, media_type="application/json")
 
 
 def with_sentences(handler: Handler) -> Handler:
@@ -45,11 +45,16 @@ def with_sentences(handler: Handler) -> Handler:
 
 
 def _status(error: VoiceError) -> int:
+    """What is wrong with the request itself is 400; what is only in its way now, 409."""
+    if isinstance(error, NotANumber):
+        return 400
     if isinstance(error, VoiceMissing):
         return 404
     if isinstance(error, StoreUnusable):
         return 503
-    return 409 if isinstance(error, ConsentLacking) else 400
+    if isinstance(error, VoiceDamaged):
+        return 500
+    return 409
 
 
 async def body(request: Request, kind: type[Content]) -> Content:

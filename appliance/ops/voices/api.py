@@ -28,6 +28,7 @@ from appliance.ops.voices.answers import (
 )
 from appliance.ops.voices.jobs import Jobs
 from appliance.ops.voices.openapi import Operation, description
+from appliance.ops.voices.telephone import Telephone
 from appliance.voices.card import Card, card
 from appliance.voices.errors import ConsentLacking, VoiceError
 from appliance.voices.profile import Profile
@@ -35,10 +36,12 @@ from appliance.voices.store import VoiceStore
 
 # The page loads nothing from elsewhere, and no other page may frame it.
 PAGE_HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; "
     "connect-src 'self'; img-src data:; media-src blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
 }
+SCRIPTS = ("page.js", "voices.js", "recordings.js", "invitations.js")
+SCRIPT_HEADERS = {"cache-control": "no-cache", "x-content-type-options": "nosniff"}
 
 
 class Voices(msgspec.Struct, frozen=True):
@@ -49,11 +52,10 @@ class Voices(msgspec.Struct, frozen=True):
 
 
 class Asked(NamedTuple):
-    """One operation, and what answers it; `open`: also to those who are not logged in."""
+    """One operation, and what answers it."""
 
     operation: Operation
     handler: Handler
-    open: bool = False
 
 
 class VoicesApi:
@@ -62,26 +64,33 @@ class VoicesApi:
     def __init__(self, config: Config) -> None:
         self._access = Access(config.ops.access_file)
         self._jobs = Jobs(config)
+        self._telephone = Telephone(config)
         self._voices = config.voices
         self._opened: VoiceStore | None = None
         self._opening = Lock()
 
     def routes(self) -> list[Route]:
         """For the application."""
-        page = resources.files("appliance.ops.voices").joinpath("voices.html").read_text(encoding="utf-8")
+        page = _file("voices.html")
+        scripts = {name: _file(name) for name in SCRIPTS}
         table = self._table()
         described = description([one.operation for one in table])
 
         async def show_page(_request: Request) -> Response:
             return HTMLResponse(page, headers=PAGE_HEADERS)
 
+        async def show_script(request: Request) -> Response:
+            name = request.url.path.rpartition("/")[2]
+            return Response(scripts[name], headers=SCRIPT_HEADERS, media_type="text/javascript")
+
         async def show_description(_request: Request) -> Response:
             return answer(described)
 
         return [
             Route("/voices", show_page, methods=["GET"]),
+            *(Route(f"/voices/{name}", show_script, methods=["GET"]) for name in SCRIPTS),
             Route("/api/openapi.json", show_description, methods=["GET"]),
-            *(Route(one.operation.path, self._guarded(one), methods=[one.operation.method]) for one in table),
+            *(self._route(path, [one for one in table if one.operation.path == path]) for path in described["paths"]),
         ]
 
     async def close(self) -> None:
@@ -94,34 +103,96 @@ class VoicesApi:
         def asked(what: str, summary: str, handler: Handler, takes: Any, gives: Any, **more: Any) -> Asked:
             method, path = what.split(" ")
             return Asked(
-                Operation(method, path, summary, takes, gives, more.get("status", 200), more.get("open", False)),
+                Operation(method, path, summary, takes, gives, **({"status": 200, "open": False} | more)),
                 handler,
-                more.get("open", False),
             )
 
         m = messages
         one = "/api/voices/{speaker_id}"
+        entering: dict[str, Any] = {"open": True, "refuses": (403, 409, 429)}
         return [
             asked("GET /api/session", "Who is logged in", self._visit, None, m.Visit, open=True),
-            asked("POST /api/password", "First visit: set the password", self._first, m.FirstVisit, m.Visit, open=True),
-            asked("POST /api/session", "Log in", self._log_in, m.Login, m.Visit, open=True),
+            asked(
+                "POST /api/password", "First visit: set the password", self._first, m.FirstVisit, m.Visit, **entering
+            ),
+            asked("POST /api/session", "Log in", self._log_in, m.Login, m.Visit, **entering),
             asked("DELETE /api/session", "Log out", self._log_out, None, m.Visit),
             asked("POST /api/token", "Make a token for programs", self._token, None, m.Token),
-            asked("GET /api/voices", "All voices", self._list, None, Voices),
-            asked(f"GET {one}", "One voice", self._show, None, Card),
-            asked(f"PATCH {one}", "Give it another name", self._rename, m.Rename, Card),
-            asked(f"DELETE {one}", "Delete it for good", self._delete, None, None, status=204),
-            asked(f"POST {one}/withdrawal", "Record that its consent is withdrawn", self._withdraw, None, Card),
-            asked(f"POST {one}/speech", "Hear it say something, as WAV", self._say, m.Sentence, bytes),
-            asked("POST /api/recordings", "Upload a WAV or FLAC; ?name=", self._upload, bytes, m.Uploaded, status=201),
-            asked("DELETE /api/recordings/{id}", "Forget it", self._forget, None, None, status=204),
-            asked("POST /api/enrolments", "Enrol a voice", self._enrol, m.Enrolment, m.Progress, status=202),
-            asked("GET /api/enrolments/{id}", "How far it is", self._progress, None, m.Progress),
+            asked("GET /api/voices", "All voices", self._list, None, Voices, refuses=(503,)),
+            asked(f"GET {one}", "One voice", self._show, None, Card, refuses=(404, 503)),
+            asked(f"PATCH {one}", "Give it another name", self._rename, m.Rename, Card, refuses=(404, 503)),
+            asked(f"DELETE {one}", "Delete it for good", self._delete, None, None, status=204, refuses=(404, 503)),
+            asked(
+                f"POST {one}/withdrawal",
+                "Record that its consent is withdrawn",
+                self._withdraw,
+                None,
+                Card,
+                refuses=(404, 409, 503),
+            ),
+            asked(
+                f"POST {one}/speech",
+                "Hear it say something, as WAV",
+                self._say,
+                m.Sentence,
+                bytes,
+                refuses=(404, 409, 503),
+            ),
+            asked(
+                "POST /api/recordings",
+                "Upload a WAV or FLAC; ?name=",
+                self._upload,
+                bytes,
+                m.Uploaded,
+                status=201,
+                refuses=(400, 409, 413, 503, 507),
+            ),
+            asked("DELETE /api/recordings/{id}", "Forget it", self._forget, None, None, status=204, refuses=(404,)),
+            asked(
+                "POST /api/enrolments",
+                "Enrol a voice",
+                self._enrol,
+                m.Enrolment,
+                m.Progress,
+                status=202,
+                refuses=(404, 409),
+            ),
+            asked("GET /api/enrolments/{id}", "How far it is", self._progress, None, m.Progress, refuses=(404,)),
+            asked(
+                "GET /api/invitations", "Who may enrol by telephone", self._invited, None, m.Invitations, refuses=(503,)
+            ),
+            asked(
+                "POST /api/invitations",
+                "Invite somebody to enrol by telephone",
+                self._invite,
+                m.Invite,
+                m.Code,
+                status=201,
+                refuses=(409, 503),
+            ),
+            asked(
+                "DELETE /api/invitations/{id}",
+                "Take an invitation back",
+                self._uninvite,
+                None,
+                None,
+                status=204,
+                refuses=(404, 503),
+            ),
         ]
+
+    def _route(self, path: str, table: list[Asked]) -> Route:
+        """One for all methods of a path, so that whoever takes another one is told all that there are."""
+        handlers = {one.operation.method: self._guarded(one) for one in table}
+
+        async def handle(request: Request) -> Response:
+            return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+        return Route(path, handle, methods=list(handlers))
 
     def _guarded(self, one: Asked) -> Handler:
         async def handle(request: Request) -> Response:
-            if not one.open:
+            if not one.operation.open:
                 let_in(request, self._access)
             return await one.handler(request)
 
@@ -172,7 +243,9 @@ class VoicesApi:
 
     async def _say(self, request: Request) -> Response:
         """Two headers say whose voice it is."""
-        said = await self._jobs.say(_id(request), await body(request, messages.Sentence))
+        asked = await body(request, messages.Sentence)
+        await self._in_store(lambda store: store.for_synthesis(_id(request), _now()))  # its refusals, with their status
+        said = await self._jobs.say(_id(request), asked)
         headers = {
             "cache-control": "no-store",
             "x-content-type-options": "nosniff",
@@ -215,6 +288,23 @@ class VoicesApi:
 
     async def _progress(self, request: Request) -> Response:
         return answer(self._jobs.progress(request.path_params["id"]))
+
+    # By telephone
+
+    async def _invited(self, _request: Request) -> Response:
+        return answer(await self._in_store(lambda store: self._telephone.invited(store, _now())))
+
+    async def _invite(self, request: Request) -> Response:
+        asked = await body(request, messages.Invite)
+        return answer(await self._in_store(lambda store: self._telephone.invite(store, asked, _now())), 201)
+
+    async def _uninvite(self, request: Request) -> Response:
+        await self._in_store(lambda store: store.invitations.take_back_one(request.path_params["id"]))
+        return Response(status_code=204)
+
+
+def _file(name: str) -> str:
+    return resources.files("appliance.ops.voices").joinpath(name).read_text(encoding="utf-8")
 
 
 def _id(request: Request) -> str:

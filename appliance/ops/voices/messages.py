@@ -1,12 +1,14 @@
 """What goes over the REST part about voices, in and out; the OpenAPI description is made of these."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+# Described, but not checked here: whoever reads it says in a sentence what is wrong (voices.profile.dialled).
+Number = Annotated[str, Meta(extra_json_schema={"pattern": r"^\+?([ \-./()]*[0-9]){1,20}[ \-./()]*$"})]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -72,7 +74,47 @@ class Enrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     consent_by: Name
     recordings: Annotated[list[str], Meta(min_length=1, max_length=100)]
     consent_until: date | None = None  # the last day
-    phone_numbers: Annotated[list[str], Meta(max_length=16)] = []
+    phone_numbers: Annotated[list[Number], Meta(max_length=16)] = []
+
+
+class Invite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody who shall enrol by telephone. `language`, of the prompts; empty: the box's own.
+
+    `replace`: the voice of the same name, and without phone numbers take over that one's.
+    """
+
+    name: Name
+    language: Annotated[str, Meta(max_length=35)] = ""
+    phone_numbers: Annotated[list[Number], Meta(max_length=16)] = []
+    consent_until: date | None = None  # the last day
+    replace: bool = False
+
+
+class Invited(msgspec.Struct, frozen=True):
+    """Who may enrol by telephone, until `ends_at`. `replaces`: the id of the voice that the new one replaces."""
+
+    id: str
+    name: str
+    language: str
+    ends_at: datetime
+    phone_numbers: tuple[str, ...]
+    consent_until: date | None
+    replaces: str
+
+
+class Code(Invited, frozen=True):
+    """What the invited person keys in after dialling `number`. It is told only now; no number: none is configured."""
+
+    code: str
+    number: str
+
+
+class Invitations(msgspec.Struct, frozen=True):
+    """Who is invited, the number to dial, empty where there is none, and the languages that there are prompts in."""
+
+    invitations: list[Invited]
+    number: str
+    languages: tuple[str, ...]
 
 
 class Sentence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
