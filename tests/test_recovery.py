@@ -1,5 +1,6 @@
 """What is done about processes that die, hang or will not stop."""
 
+from dataclasses import replace
 from signal import SIGKILL, SIGTERM, SIGUSR1
 
 import pytest
@@ -14,6 +15,7 @@ from appliance.supervision.recovery import (
     Verdict,
     after_exit,
     ladder_step,
+    lets_pass,
     overdue,
 )
 from appliance.units import NS_PER_MS, NS_PER_S
@@ -48,6 +50,21 @@ def test_after_an_exit(exits_s_ago, action):
 
 def test_what_cannot_start_is_not_tried_in_a_loop():
     assert after_exit([NOW_NS], NOW_NS, cannot_start=True) == OpenCircuit()
+
+
+@pytest.mark.parametrize(
+    ("is_first", "first_are_ready", "elapsed_s", "waits"),
+    [
+        (True, False, 0.0, False),
+        (False, False, 0.0, True),
+        (False, False, 0.9, True),
+        (False, True, 0.3, False),
+        (False, False, 1.1, False),  # one of them does not come up: the others are needed all the same
+    ],
+)
+def test_whoever_carries_calls_begins_first(is_first, first_are_ready, elapsed_s, waits):
+    process = replace(WORKER, is_first=is_first)
+    assert lets_pass(process, first_are_ready, int(elapsed_s * NS_PER_S)) is waits
 
 
 @pytest.mark.parametrize(

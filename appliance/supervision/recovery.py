@@ -16,6 +16,7 @@ CRASH_LIMIT = 5
 BACKOFF_MS = (0, 0, 200, 500, 1000)  # by the number of recent exits
 PROBE_MS = 30_000  # with the circuit open, it is tried this often
 
+HEAD_START_NS = NS_PER_S  # at most
 HALTED_NS = 90 * NS_PER_MS  # two or three looks: a debugger that attaches halts it for a moment only
 
 # How long each step of the kill ladder is given before the next.
@@ -50,6 +51,15 @@ def after_exit(
     if cannot_start or recent >= CRASH_LIMIT:
         return OpenCircuit()
     return Restart(after_ms=0 if standby_waits else BACKOFF_MS[min(recent, len(BACKOFF_MS) - 1)])
+
+
+def lets_pass(process: Process, first_are_ready: bool, elapsed_ns: int) -> bool:
+    """Whether a process waits with its start, `elapsed_ns` after the watchdog's own.
+
+    Calls may be up, and nobody hears anything before those who carry them are back: engines that load at the same
+    time would take the processor from them.
+    """
+    return not (process.is_first or first_are_ready or elapsed_ns > HEAD_START_NS)
 
 
 def ladder_step(ladder: Ladder, steps_taken: int, elapsed_ns: int) -> Signals | None:

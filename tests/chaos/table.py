@@ -77,7 +77,7 @@ _ENTRIES = (
     _Entry("call", "mt hangs", "SIGSTOP", _hang()),
     _Entry("call", "tts hangs", "SIGSTOP", _hang(), short=False, turn=True),
     _Entry("call", "calls hangs", "SIGSTOP", _hang()),
-    _Entry("call", "watchdog killed", "kill -9", Bounds(back_s=BACK_S), turn=True),
+    _Entry("call", "watchdog killed", "kill -9", Bounds(back_s=BACK_S, gap_ms=1_000.0), turn=True),
     _Entry("call", "ARI cut for 1 s", "TCP closed", Bounds(seen_ms=HANG_MS, back_s=3.0, gap_ms=100.0)),
     _Entry("call", "ARI cut for 10 s", "TCP closed", Bounds(seen_ms=HANG_MS, back_s=13.0, gap_ms=100.0)),
     _Entry(
