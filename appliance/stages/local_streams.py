@@ -120,7 +120,7 @@ class LocalStreams:
         if batch:
             self._batch = batch
             self._since_s = perf_counter()
-            self._stillness = Stillness(clock.now_ns())
+            self._stillness = Stillness()
             for stream, _ in batch:
                 stream.is_being_decoded = True
             self._answer = self._thread.submit(self._decoded, batch)

@@ -7,13 +7,14 @@ does not. What turns in a circle is not found here: that is what the deadline of
 import os
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import get_native_id
 
 from appliance.units import NS_PER_MS
 
 LIMIT_NS = 700 * NS_PER_MS
+AWAY_NS = 400 * NS_PER_MS  # between two looks: then whoever looks was away, and the others perhaps as well
 TRIFLE_NS = 4 * NS_PER_MS  # of processor time: threads that look after something else wake up now and then
 WANTS_TO_GO_ON = (b"R", b"D")  # proc_pid_stat(5): it computes or waits for its turn; it waits for a disk
 OF_A_PROCESS = 2  # CPUCLOCK_SCHED of the kernel's posix-timers.h: a clock's number is made of it and the process id
@@ -25,6 +26,7 @@ class Stillness:
 
     since_ns: int = 0
     used_ns: int = 0
+    looked_ns: int = 0
 
     def is_too_long(self, now_ns: int) -> bool:
         """Whether nothing has been done for LIMIT_NS."""
@@ -34,7 +36,8 @@ class Stillness:
 def after_look(before: Stillness, used_ns: int, now_ns: int) -> Stillness:
     """What is known after one more look: `used_ns` of processor time so far, less than before in a new process."""
     goes_on = abs(used_ns - before.used_ns) > TRIFLE_NS
-    return Stillness(now_ns, used_ns) if goes_on else before
+    was_away = now_ns - before.looked_ns > AWAY_NS  # the whole machine stood still: nobody is to blame
+    return Stillness(now_ns, used_ns, now_ns) if goes_on or was_away else replace(before, looked_ns=now_ns)
 
 
 def look_at(pid: int, before: Stillness, now_ns: int) -> Stillness:
@@ -42,7 +45,7 @@ def look_at(pid: int, before: Stillness, now_ns: int) -> Stillness:
     try:
         used_ns = time.clock_gettime_ns(~pid << 3 | OF_A_PROCESS)
     except OSError:  # it has just ended
-        return Stillness(now_ns)
+        return Stillness(now_ns, looked_ns=now_ns)
     return _unless_starved(after_look(before, used_ns, now_ns), used_ns, now_ns, pid)
 
 
@@ -55,7 +58,7 @@ def look_at_others(before: Stillness, now_ns: int) -> Stillness:
 def _unless_starved(stillness: Stillness, used_ns: int, now_ns: int, pid: int, but: Collection[int] = ()) -> Stillness:
     """Whoever has something to do and waits for the machine only does not stand still."""
     if stillness.is_too_long(now_ns) and any(_state(each) in WANTS_TO_GO_ON for each in _threads(pid, but)):
-        return Stillness(now_ns, used_ns)
+        return Stillness(now_ns, used_ns, now_ns)
     return stillness
 
 
