@@ -30,7 +30,8 @@ from appliance.recovery.breaker import State
 from appliance.stages import local_streams
 from appliance.stages.local_stream import LocalStream
 from appliance.stages.local_streams import LocalStreams, stream_policy
-from appliance.units import FRAME_BYTES, FRAME_MS, FRAME_NS, NS_PER_MS
+from appliance.supervision import stillness
+from appliance.units import FRAME_BYTES, FRAME_MS, FRAME_NS, NS_PER_MS, NS_PER_S
 
 PAUSE_MS = 800
 
@@ -163,6 +164,7 @@ def test_legs_that_speak_at_once_are_decoded_together(
 def test_a_slow_engine_delays_no_leg_of_another(
     appliance: Appliance, segments: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stillness, "LIMIT_NS", 60 * NS_PER_S)
     toys = plug_in(monkeypatch, {"en": ToneRecognizer(), "*": ToneRecognizer()})
     toys["en"].free.clear()
     appliance.start("asr", procs.asr.main)
@@ -529,6 +531,7 @@ def test_a_recognizer_that_cannot_keep_up_skips_the_oldest_utterances_and_the_ot
     engines = msgspec.structs.replace(appliance.config.engines, most_behind_ms=4_000)
     appliance.config = msgspec.structs.replace(appliance.config, engines=engines)
     monkeypatch.setattr(local_streams, "STUCK_S", 60)
+    monkeypatch.setattr(stillness, "LIMIT_NS", 60 * NS_PER_S)  # it is slow, and does not hang
     toys = plug_in(monkeypatch, {"en": ToneRecognizer(), "*": ToneRecognizer()})
     toys["en"].free.clear()
     asr = appliance.start("asr", procs.asr.main)

@@ -448,12 +448,42 @@ def test_an_engine_that_does_not_answer_is_not_waited_for_while_another_can_be_a
     first, second = Failing(), ToyTranslator()
     first.free.clear()
     plug_in(monkeypatch, deepl=first, bergamot=second)
-    monkeypatch.setattr(asking, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(asking, "HEDGE_S", 0.05)
     appliance.start("mt", procs.mt.main)
     TextWriter(appliance.memory.writer("segments")).write(a_segment("red", 1))
     translations.collect(1)
     assert (first.asked, second.asked) == (["red"], ["red"])  # it was not asked again while it was busy
     first.free.set()
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_an_engine_that_hangs_is_waited_for_once_and_while_it_is_tried_again_nobody_waits(
+    appliance: Appliance, translations: Mailbox[Translation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Failing(), ToyTranslator()
+    first.free.clear()
+    plug_in(monkeypatch, deepl=first, bergamot=second)
+    monkeypatch.setattr(asking, "HEDGE_S", 0.05)
+    monkeypatch.setattr(asking, "PATIENCE_S", 0.06)
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_NS", 50 * NS_PER_MS)
+    mt = appliance.start("mt", procs.mt.main)
+    numbers = itertools.count(1)
+
+    def says(text: str) -> str:
+        TextWriter(appliance.memory.writer("segments")).write(a_segment(text, number := next(numbers)))
+        return translations.collect(number)[-1].text
+
+    assert says("red").startswith("red")
+    monkeypatch.setattr(asking, "HEDGE_S", 3_600)  # whoever is waited for now is waited for too long
+    wait_until(lambda: says("green").startswith("green") and mt.vitals.get("breakers") != State.CLOSED)
+    assert (first.asked, mt.vitals.get("engine_errors")) == (["red"], 1)
+    monkeypatch.setattr(asking, "PATIENCE_S", 3_600)
+    first.asked.clear()
+    first.free.set()
+    wait_until(lambda: says("blue").startswith("blue") and first.asked != [])  # it is tried, beside the other one
+    second.asked.clear()
+    wait_until(lambda: says("white").startswith("white") and mt.vitals.get("breakers") == State.CLOSED)
+    assert [event.status for event in events(appliance)] == ["breaker open", "breaker closed"]
 
 
 @pytest.mark.usefixtures("two_engines")

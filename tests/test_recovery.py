@@ -1,5 +1,6 @@
 """What is done about processes that die, hang or will not stop."""
 
+from dataclasses import replace
 from signal import SIGKILL, SIGTERM, SIGUSR1
 
 import pytest
@@ -14,6 +15,7 @@ from appliance.supervision.recovery import (
     Verdict,
     after_exit,
     ladder_step,
+    lets_pass,
     overdue,
 )
 from appliance.units import NS_PER_MS, NS_PER_S
@@ -51,6 +53,21 @@ def test_what_cannot_start_is_not_tried_in_a_loop():
 
 
 @pytest.mark.parametrize(
+    ("is_first", "first_are_ready", "elapsed_s", "waits"),
+    [
+        (True, False, 0.0, False),
+        (False, False, 0.0, True),
+        (False, False, 0.9, True),
+        (False, True, 0.3, False),
+        (False, False, 1.1, False),  # one of them does not come up: the others are needed all the same
+    ],
+)
+def test_whoever_carries_calls_begins_first(is_first, first_are_ready, elapsed_s, waits):
+    process = replace(WORKER, is_first=is_first)
+    assert lets_pass(process, first_are_ready, int(elapsed_s * NS_PER_S)) is waits
+
+
+@pytest.mark.parametrize(
     ("ladder", "steps_taken", "elapsed_ms", "signal"),
     [
         (STUCK_LADDER, 0, 0, SIGTERM),
@@ -83,9 +100,16 @@ def test_the_kill_ladder(ladder, steps_taken, elapsed_ms, signal):
         (Signs(ago(90), ready_ns=ago(80), heartbeat_ns=ago(4), busy_until_ns=ago(-1)), Verdict.OK),
         (Signs(ago(90), ready_ns=ago(80), heartbeat_ns=ago(6), busy_until_ns=ago(1)), Verdict.BUSY_TOO_LONG),
         (Signs(ago(61), ready_ns=0, heartbeat_ns=0, busy_until_ns=ago(-1)), Verdict.OK),  # warming up, with a deadline
-        (Signs(ago(90), ago(80), ago(0.4), busy_until_ns=ago(-9), halted_ns=ago(0.4)), Verdict.OK),
-        (Signs(ago(90), ago(80), ago(0.6), busy_until_ns=ago(-9), halted_ns=ago(0.6)), Verdict.HALTED),
-        (Signs(ago(1), ready_ns=0, heartbeat_ns=0, busy_until_ns=0, halted_ns=ago(0.6)), Verdict.HALTED),
+        (Signs(ago(90), ago(80), ago(0.4), busy_until_ns=ago(-9), halted_ns=ago(0.08)), Verdict.OK),
+        (Signs(ago(90), ago(80), ago(0.1), busy_until_ns=ago(-9), halted_ns=ago(0.1)), Verdict.HALTED),
+        (Signs(ago(1), ready_ns=0, heartbeat_ns=0, busy_until_ns=0, halted_ns=ago(0.1)), Verdict.HALTED),
+        (Signs(ago(90), ago(80), ago(0.9), busy_until_ns=ago(-4), still_ns=ago(0.6)), Verdict.OK),
+        (Signs(ago(90), ago(80), ago(0.6), busy_until_ns=ago(-4), still_ns=ago(0.9)), Verdict.OK),  # the loop turns
+        (Signs(ago(90), ago(80), ago(0.9), busy_until_ns=ago(-4), still_ns=ago(0.9)), Verdict.STILL),
+        (Signs(ago(90), ago(80), ago(0.9), busy_until_ns=0, still_ns=ago(0.9)), Verdict.STILL),
+        (Signs(ago(90), ago(80), ago(4), ago(-4), still_ns=ago(4), may_rest=True), Verdict.OK),
+        (Signs(ago(90), ago(80), ago(6), ago(1), still_ns=ago(6), may_rest=True), Verdict.BUSY_TOO_LONG),
+        (Signs(ago(9), ready_ns=0, heartbeat_ns=0, busy_until_ns=0, still_ns=ago(8)), Verdict.STARTING),
     ],
 )
 def test_how_a_process_does(signs, verdict):
@@ -94,4 +118,9 @@ def test_how_a_process_does(signs, verdict):
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_only_a_missed_deadline_is_stuck(verdict):
-    assert verdict.stuck == (verdict in {Verdict.NOT_READY, Verdict.SILENT, Verdict.BUSY_TOO_LONG, Verdict.HALTED})
+    assert verdict.stuck == (verdict not in {Verdict.STARTING, Verdict.OK, Verdict.LATE})
+
+
+def test_who_calls_no_engine_may_rest_between_its_turns():
+    looks_on = Process("toy", "toys", reads=(), writes=(), ready_s=60, heartbeat_s=10)
+    assert overdue(Signs(ago(90), ago(80), ago(3), 0, still_ns=ago(3)), looks_on, NOW_NS) is Verdict.OK

@@ -56,7 +56,7 @@ def test_an_engine_that_cannot_start_says_why_and_is_not_tried_in_a_loop(box):
 
 def test_what_hangs_is_killed_step_by_step_and_its_stack_is_in_the_log(box):
     appliance = box(mt="hanging", calls="steady")
-    appliance.process_fields["heartbeat_s"] = 1
+    appliance.process_fields |= {"heartbeat_s": 1, "busy_s": 0}
     appliance.start()
     appliance.wait_for(process="mt", text="working")
     steps = appliance.entries(component="mt", status="stuck")
@@ -66,6 +66,12 @@ def test_what_hangs_is_killed_step_by_step_and_its_stack_is_in_the_log(box):
     stack = [entry["text"] for entry in appliance.entries(process="mt", level="output")]
     assert any("hang_in_this_function" in line for line in stack)
     assert appliance.entries(component="mt", status="exited (SIGKILL)", action="restart in 0 ms")
+
+
+def test_whoever_calls_engines_and_does_nothing_at_all_is_not_waited_for(box):
+    appliance = box(mt="hanging", calls="steady").start()
+    appliance.wait_for(process="watchdog", text="mt is stuck: hangs")
+    assert appliance.entries(component="mt", status="stuck")[0]["lag_ms"] < 10_000, "not as long as its deadlines allow"
 
 
 def test_a_call_within_its_deadline_is_left_alone_and_one_past_it_is_not(box):

@@ -20,6 +20,10 @@ class EngineUnavailable(EngineError):  # noqa: N818
     """It cannot answer now (no connection, overloaded, too slow): try again, or take the next engine."""
 
 
+class EngineHangs(EngineError):  # noqa: N818
+    """It does not come back from a call, and will not in this process."""
+
+
 class EngineRefused(EngineError):  # noqa: N818
     """It will not answer however often it is asked (wrong key, quota used up, licence not accepted)."""
 
@@ -274,7 +278,8 @@ class StreamingRecognizer(Protocol):
     def advance(self) -> None:
         """Decode what was fed, of all streams in one batch; an engine that runs elsewhere has nothing to do here.
 
-        What comes of it, failures too, is told by each stream's `take`.
+        What comes of it, failures too, is told by each stream's `take`. Raises EngineHangs when somebody who has been
+        told so stays all the same.
         """
 
     def close(self) -> None:

@@ -37,6 +37,7 @@ SYNTHESIZERS = {
     "piper": "appliance.engines.piper:Piper",
     "xtts": "appliance.engines.from_config:xtts",
 }
+ELSEWHERE = frozenset({"deepgram-flux", "deepgram-nova", "deepl", "elevenlabs"})  # another machine answers
 STOCK_ONLY = frozenset({"elevenlabs", "kokoro", "piper"})  # they clone nothing: none is loaded to find that out
 VOICE_DETECTOR = "silero-vad"
 VOICE_DETECTORS = {VOICE_DETECTOR: "appliance.engines.silero_vad:SileroVad"}

@@ -1,27 +1,36 @@
 """One question to the translators: with all that they take, under the guard of numbers and terms, and counted."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import cast
 
 from appliance import clock
 from appliance.cloud_config import DeepLConfig
 from appliance.engines.languages import pair_for
-from appliance.engines.protocols import EngineError, Formality, TranslationRequest, Translator, translate
-from appliance.engines.registry import EVERY_OTHER
+from appliance.engines.protocols import (
+    EngineError,
+    EngineUnavailable,
+    Formality,
+    TranslationRequest,
+    Translator,
+    translate,
+)
+from appliance.engines.registry import ELSEWHERE, EVERY_OTHER
 from appliance.frames.messages import Segment
 from appliance.frames.roster import Leg
-from appliance.recovery.breaker import PATIENCE_MS, State, backoff_ms
+from appliance.recovery.breaker import HEDGE_MS, PATIENCE_MS, State, backoff_ms
 from appliance.speech.glossary import Glossary
 from appliance.speech.number_guard import Guarded, translate_guarded
 from appliance.stages.engine_chain import EngineChain, is_worth_a_retry
 from appliance.stages.mishaps import text_of
-from appliance.stages.patience import Patience
+from appliance.stages.race import Race
 from appliance.supervision.context import Context
 from appliance.units import NS_PER_MS
 
 TRIES = 2  # of a text that an engine cannot translate, although it answers
+HEDGE_S = HEDGE_MS / 1000
 PATIENCE_S = PATIENCE_MS["mt"] / 1000
 
 
@@ -50,7 +59,7 @@ class Questions:
         self._context = context
         self._chain = chain
         self._glossaries = glossaries
-        self._patience = {name: Patience[str](name) for name in chain.engines.by_name}
+        self._race = Race[Guarded]()
         self._tries: dict[tuple[int, int, int, str], _Tries] = {}  # of whole segments that wait
 
     def glossary(self, leg: Leg) -> Glossary:
@@ -63,18 +72,25 @@ class Questions:
         `told` is the beginning of the translation as it has been told, `past` what was said before the segment.
         Raises NotNow.
         """
+        self._settle()
         request = self._request(segment, text, leg, target, told, past)
         names = self._who_knows(segment.language, target)
         key = (leg.place, leg.call, segment.seq_num, target)
         tries = self._tries.pop(key, _Tries())
-        while name := self._chain.ask(names, tries.given_up):
+        asked: list[str] = []
+        while self._ask_one_more(request, leg, names, tries, asked):
+            if (name := self._has_ended(names, tries, asked)) is None:
+                continue
+            asked.remove(name)
             try:
-                guarded = self._guarded(request, leg, name, self._limit_s(names, name, tries))
+                guarded = self._race.answer(name)
             except EngineError as error:
-                if not segment.final:
+                if asked:  # somebody else is at it
+                    self._leave(name, error, tries)
+                elif not segment.final:
                     self._fail_in_passing(name, error)
                     return None
-                if due_ns := self._try_later(name, error, tries):
+                elif due_ns := self._try_later(name, error, tries):
                     self._tries[key] = tries
                     raise NotNow(due_ns) from None
             else:
@@ -90,9 +106,42 @@ class Questions:
         engines = self._chain.engines
         return [name for name in engines.chains[EVERY_OTHER] if pair_for(engines.by_name[name].pairs, source, target)]
 
-    def _limit_s(self, names: Sequence[str], name: str, tries: _Tries) -> float | None:
-        """How long to wait for `name`: if nobody else can be asked, until the watchdog calls it stuck."""
-        return PATIENCE_S if self._chain.first(names, {name, *tries.given_up}) else None
+    def _settle(self) -> None:
+        """Take note of the answers that came after another engine's, and of those that are overdue."""
+        for name, error in self._race.settled(PATIENCE_S):
+            if error is None:
+                self._chain.answered(name)
+            else:
+                self._complain(error)
+                self._chain.failed(name, error, away=isinstance(error, EngineUnavailable))
+
+    def _ask_one_more(
+        self, request: TranslationRequest, leg: Leg, names: Sequence[str], tries: _Tries, asked: list[str]
+    ) -> bool:
+        """Ask the next engine too, if there is one; whether anybody has been asked."""
+        if name := self._chain.ask(names, {*tries.given_up, *self._race.running}):
+            alone = not asked and self._chain.first(names, {name, *tries.given_up, *self._race.running}) is None
+            with self._context.busy(may_rest=name in ELSEWHERE):
+                self._race.begin(name, partial(self._guarded, request, leg, name), here=alone)
+            asked.append(name)
+        return bool(asked)
+
+    def _has_ended(self, names: Sequence[str], tries: _Tries, asked: Sequence[str]) -> str | None:
+        """Who has answered or failed; None where another one should be asked as well.
+
+        Whoever is only tried is not waited for. If nobody else can be asked, the watchdog says when they are stuck.
+        """
+        limit_s = None
+        if self._chain.first(names, {*tries.given_up, *self._race.running}):
+            limit_s = HEDGE_S if self._chain.state(asked[-1]) is State.CLOSED else 0.0
+        with self._context.busy(may_rest=limit_s is not None or not ELSEWHERE.isdisjoint(asked)):
+            return self._race.first(asked, limit_s)
+
+    def _leave(self, name: str, error: EngineError, tries: _Tries) -> None:
+        """It has failed while another engine is being asked."""
+        tries.given_up.add(name)
+        self._complain(error)
+        self._chain.failed(name, error)
 
     def _fail_in_passing(self, name: str, error: EngineError) -> None:
         """A growing text was not translated. That the text is at fault is found out when it is whole."""
@@ -117,19 +166,13 @@ class Questions:
             self._context.log.error(str(error))
         return 0
 
-    def _guarded(self, request: TranslationRequest, leg: Leg, name: str, limit_s: float | None) -> Guarded:
+    def _guarded(self, request: TranslationRequest, leg: Leg, name: str) -> Guarded:
         translator = self._chain.engines.by_name[name]
 
         def translated(text: str) -> str:
             # Behind placeholders the text is another one: what was told of it is no beginning of its translation.
             prefix = request.target_prefix if text == request.text else ""
-
-            def work() -> Iterator[str]:
-                answer = translate(translator, replace(request, text=text, target_prefix=prefix))
-                yield text_of(name, answer, text)
-
-            with self._context.busy():
-                return "".join(self._patience[name].pieces(work, limit_s))
+            return text_of(name, translate(translator, replace(request, text=text, target_prefix=prefix)), text)
 
         return translate_guarded(request.text, request.source_lang, request.target_lang, translated, self.glossary(leg))
 

@@ -172,8 +172,17 @@ class LocalStream:
 
     def fail(self, decode: Decode, error: EngineError) -> None:
         """A window could not be decoded: the next one may be."""
-        self._error = error
+        self.complain(error)
         self.answer(decode, Hypothesis((), 0.0, 0.0), 0.0)
+
+    def complain(self, error: EngineError) -> None:
+        """Let whoever takes what there is learn why there is no more."""
+        self._error = error
+
+    @property
+    def has_complained(self) -> bool:
+        """Whether they have learned it."""
+        return self._error is None
 
     def _follow(self) -> None:
         """Begin and end utterances as the listener finds them."""

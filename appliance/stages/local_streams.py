@@ -4,11 +4,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from time import perf_counter
 
+from appliance import clock
 from appliance.config import EnginesConfig
 from appliance.engines.protocols import (
     AUTO,
     BatchRecognizer,
+    EngineHangs,
     EngineRefused,
+    EngineUnavailable,
     Hypothesis,
     StreamContext,
     VoiceDetector,
@@ -19,6 +22,7 @@ from appliance.speech.endpointing import EndpointPolicy
 from appliance.speech.language_choice import LanguageChoice
 from appliance.stages.local_stream import Decode, LocalStream, StreamPolicy, Urgency
 from appliance.stages.mishaps import as_engine_error, hypotheses_of
+from appliance.supervision.stillness import Stillness, look_at_others
 
 OURS = "a recognizer of this box"  # which one, the chain says
 STUCK_S = 3.0  # a batch that takes longer is waited for, where the watchdog sees it
@@ -55,6 +59,8 @@ class LocalStreams:
         self._batch: Batch = []
         self._answer: Future[tuple[list[Decode], list[Hypothesis], float]] | None = None
         self._since_s = 0.0
+        self._stillness = Stillness()
+        self._warned: set[LocalStream] = set()  # that it hangs
 
     def warm(self) -> None:
         self._recognizer.warm()
@@ -71,6 +77,7 @@ class LocalStreams:
     def advance(self) -> None:
         self._collect()
         self._streams = [stream for stream in self._streams if not stream.closed]
+        self._notice_a_hang()
         for stream in self._streams:
             stream.listen()
         if self._answer is None:
@@ -80,6 +87,21 @@ class LocalStreams:
         for stream in self._streams:
             stream.close()
         self._thread.shutdown(cancel_futures=True)
+
+    def _notice_a_hang(self) -> None:
+        """Warn each stream, so that its leg moves to another recognizer. Raises EngineHangs where one has not."""
+        now_ns = clock.now_ns()
+        if self._answer is not None:
+            self._stillness = look_at_others(self._stillness, now_ns)
+        if self._answer is None or not self._stillness.is_too_long(now_ns):
+            self._warned.clear()
+            return
+        for stream in self._streams:
+            if stream not in self._warned:
+                self._warned.add(stream)
+                stream.complain(EngineUnavailable(f"{OURS} hangs"))
+            elif stream.has_complained:
+                raise EngineHangs(f"{OURS} hangs, and no other one can be asked")
 
     def _choice(self) -> LanguageChoice:
         candidates = tuple(each for each in self._policy.languages if covers(self.languages, each))
@@ -98,6 +120,7 @@ class LocalStreams:
         if batch:
             self._batch = batch
             self._since_s = perf_counter()
+            self._stillness = Stillness()
             for stream, _ in batch:
                 stream.is_being_decoded = True
             self._answer = self._thread.submit(self._decoded, batch)

@@ -1,11 +1,10 @@
 """An engine's calls in a thread of their own, so that whoever waits for the answer can stop waiting."""
 
 from collections.abc import Callable, Iterator
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from typing import Generic, TypeVar
 
-from appliance.engines.protocols import EngineUnavailable
 from appliance.stages.mishaps import as_engine_error
 
 Piece = TypeVar("Piece")
@@ -31,14 +30,6 @@ class Call(Generic[Piece]):
         """Whether the engine is in it."""
         return self._thread.is_alive()
 
-    def join(self, limit_s: float | None) -> None:
-        """Wait for its end."""
-        self._thread.join(limit_s)
-
-    def next(self, limit_s: float) -> Piece | _End:
-        """The next piece, or the end. Raises Empty after `limit_s`."""
-        return self._pieces.get(timeout=limit_s)
-
     def news(self) -> tuple[list[Piece], bool]:
         """The pieces since the last call, and whether there are no more. Raises EngineError where `work` failed."""
         pieces: list[Piece] = []
@@ -50,45 +41,6 @@ class Call(Generic[Piece]):
                 return pieces, True
             pieces.append(piece)
         return pieces, False
-
-
-class Patience(Generic[Piece]):
-    """One engine's calls, one at a time. `name` is for the message about one that is overdue.
-
-    A call cannot be broken off: one that nobody waits for any more goes on, and its engine is not asked meanwhile.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._call: Call[Piece] | None = None
-
-    def pieces(self, work: Callable[[], Iterator[Piece]], limit_s: float | None) -> Iterator[Piece]:
-        """What `work` yields, as it comes; None: wait for as long as it takes.
-
-        Raises EngineError where that goes wrong, and EngineUnavailable after `limit_s` without a piece.
-        """
-        if self._call:
-            self._call.join(None if limit_s is None else 0)
-            if self._call.goes_on:
-                raise EngineUnavailable(f"{self._name} still has a request that nobody waits for any more")
-        if limit_s is None:
-            try:
-                yield from work()
-            except Exception as error:
-                raise as_engine_error(self._name, error) from error
-            return
-        self._call = Call(work, self._name)
-        while True:
-            try:
-                piece = self._call.next(limit_s)
-            except Empty:
-                raise EngineUnavailable(f"{self._name} has not answered within {1000 * limit_s:.0f} ms") from None
-            if isinstance(piece, _End):
-                self._call = None
-                if piece.error:
-                    raise piece.error
-                return
-            yield piece
 
 
 def _run(

@@ -16,7 +16,7 @@ from appliance.engines.protocols import (
     Synthesizer,
     covers,
 )
-from appliance.engines.registry import for_language
+from appliance.engines.registry import ELSEWHERE, for_language
 from appliance.media.resample import resample
 from appliance.recovery.breaker import PATIENCE_MS
 from appliance.speech.catch_up import learned, synthesis_ms
@@ -28,6 +28,7 @@ from appliance.stages.leg_voices import LegVoices, Way
 from appliance.stages.mishaps import sound_of
 from appliance.stages.patience import Call
 from appliance.supervision.context import Context
+from appliance.supervision.stillness import Stillness, look_at_others
 from appliance.units import NS_PER_MS, SAMPLE_RATE_HZ
 
 
@@ -61,6 +62,7 @@ class Synthesis:
         self._complain = complain
         self._wake = wake
         self._jobs: list[_Job] = []
+        self._stillness = Stillness()
         self._legs = LegVoices(context, chain.engines.by_name)
         self._overdue: dict[str, list[Call[Speech]]] = {}  # that nobody waits for any more, by engine
         self._voices: dict[tuple[str, str], Voice] = {}  # by engine and language
@@ -98,6 +100,7 @@ class Synthesis:
 
     def finished(self) -> Iterator[tuple[Clause, Samples]]:
         """The clauses that have been spoken since the last call, at 16 kHz; no samples where nobody could."""
+        self._stillness = look_at_others(self._stillness, now_ns())
         for job in list(self._jobs):
             if job.call is None:
                 self._ask(job)
@@ -159,12 +162,23 @@ class Synthesis:
         return is_over
 
     def _is_too_slow(self, job: _Job) -> bool:
+        hangs = self._hangs(job)
         if self._chain.first(job.names, {job.name, *job.failed}) is None:
-            return False  # then the watchdog says when it is stuck
+            if hangs:
+                self._context.give_up(f"{job.name} hangs, and no other one can be asked")
+            return False  # one that only takes long is given as long as the watchdog allows
+        if hangs:
+            return True
         cost = self._voices[job.name, job.clause.translation.target_language].cost
         # Some engines give a clause in one piece: what they take for it as a rule is no silence to worry about.
         limit_ms = PATIENCE_MS["tts"] + synthesis_ms(len(job.clause.text), cost)
         return (now_ns() - job.heard_ns) / NS_PER_MS > limit_ms
+
+    def _hangs(self, job: _Job) -> bool:
+        """Whether its engine, of this machine, has done nothing at all for a while."""
+        now = now_ns()
+        is_still = replace(self._stillness, since_ns=max(self._stillness.since_ns, job.heard_ns)).is_too_long(now)
+        return is_still and job.name not in ELSEWHERE
 
     def _fail(self, job: _Job, error: EngineError) -> None:
         self._chain.failed(job.name, error)

@@ -6,6 +6,7 @@ from appliance import clock
 from appliance.engines.protocols import (
     AUTO,
     EngineError,
+    EngineHangs,
     EngineRefused,
     EngineUnavailable,
     RecognitionStream,
@@ -250,8 +251,11 @@ class Transcribers:
     def advance(self) -> None:
         """Let the engines go on with what they were fed."""
         for engine in self._engines:
-            with self._context.busy():
-                engine.advance()
+            try:
+                with self._context.busy():
+                    engine.advance()
+            except EngineHangs as error:
+                self._context.give_up(str(error))
 
     def close(self) -> None:
         """No more calls."""

@@ -9,6 +9,7 @@ from appliance.supervision.launcher import Launcher, Spawned
 from appliance.supervision.process_table import Process
 from appliance.supervision.recovery import Ladder, Signs, ladder_step
 from appliance.supervision.standby import TAKE_OVER_S
+from appliance.supervision.stillness import Stillness, look_at
 from appliance.supervision.vitals import Vitals
 
 HALTED = b"T"  # proc_pid_stat(5): stopped on a signal
@@ -26,6 +27,7 @@ class Child:
         self.exits_ns: deque[int] = deque(maxlen=16)
         self.restart_at_ns: int | None = 0  # None: not to be started again
         self._halted_ns = 0
+        self._stillness = Stillness()
         self._ladder: Ladder = ()
         self._steps_taken = 0
         self._ending_since_ns = 0
@@ -81,7 +83,10 @@ class Child:
     def signs(self, now_ns: int) -> Signs:
         """Its vital signs, and what the kernel says of it."""
         self._halted_ns = (self._halted_ns or now_ns) if self._is_halted() else 0
-        return replace(self.vitals.signs(), halted_ns=self._halted_ns)
+        if not self.process.busy_s:
+            return replace(self.vitals.signs(), halted_ns=self._halted_ns)
+        self._stillness = look_at(self.vitals.pid, self._stillness, now_ns)
+        return replace(self.vitals.signs(), halted_ns=self._halted_ns, still_ns=self._stillness.since_ns)
 
     def _is_halted(self) -> bool:
         try:

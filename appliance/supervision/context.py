@@ -17,6 +17,9 @@ from appliance.supervision.turn import Turn
 from appliance.supervision.vitals import Vitals
 from appliance.units import NS_PER_S
 
+LONG_AGO_NS = 1
+GIVE_UP_LOOK_S = 0.05
+
 
 class Context:
     """Passed to a process's `main`. `media_fd` is the UDP socket of all media, for the process that owns it.
@@ -89,21 +92,32 @@ class Context:
                 doorbell.wait(idle_s)
 
     @contextmanager
-    def busy(self, limit_s: float | None = None) -> Iterator[None]:
-        """Mark one engine call; longer than `limit_s` (default: `busy_s` of the process table) counts as stuck."""
+    def busy(self, limit_s: float | None = None, may_rest: bool = False) -> Iterator[None]:
+        """Mark one engine call; longer than `limit_s` (default: `busy_s` of the process table) counts as stuck.
+
+        So does one that uses no processor time, unless it `may_rest`: another machine answers, or its caller counts.
+        """
         allowed_s = self._process.busy_s if limit_s is None else limit_s
-        outer_ns = self.vitals.busy_until_ns
+        outer = self.vitals.busy_until_ns, self.vitals.may_rest
+        self.vitals.may_rest = may_rest
         self.vitals.busy_until_ns = clock.now_ns() + int(allowed_s * NS_PER_S)
         try:
             yield
         finally:
             self.beat()
-            self.vitals.busy_until_ns = outer_ns
+            self.vitals.busy_until_ns, self.vitals.may_rest = outer
 
     def busy_since(self, began_ns: int | None) -> None:
         """Mark engine calls in other threads: when the oldest of them began; None: there is none."""
         limit_ns = int(self._process.busy_s * NS_PER_S)
         self.vitals.busy_until_ns = 0 if began_ns is None else began_ns + limit_ns
+
+    def give_up(self, why: str) -> None:
+        """Something hangs in this process that only another one can do: wait until the watchdog has seen to that."""
+        self.log.error(why)
+        self.vitals.busy_until_ns = LONG_AGO_NS
+        while not self.stopping:
+            clock.sleep_s(GIVE_UP_LOOK_S)
 
     def reader(self, ring: str, index: int = 0) -> RingReader:
         """The reading end of a ring of frames."""

@@ -18,6 +18,7 @@ class Process:
     owns_sockets: tuple[str, ...] = ()  # sockets the watchdog opened and hands down
     standby: bool = False  # a second one can wait, everything loaded, to take over at once; see [supervision]
     needed: bool = True  # for calls: without it the appliance is not ready
+    is_first: bool = False  # it carries calls: when all begin, the others wait until it is ready
 
 
 WATCHDOG = Process(
@@ -34,6 +35,7 @@ WORKERS = (
         heartbeat_s=0.2,
         owns_sockets=("media",),
         standby=True,
+        is_first=True,
     ),
     Process(
         "asr",
@@ -58,7 +60,7 @@ WORKERS = (
     ),
     Process("voices", "procs.voices", ("speech",), ("speakers", "samples"), ready_s=60, heartbeat_s=10, needed=False),
     Process("ops", "procs.ops", ("health", "timings"), (), ready_s=60, heartbeat_s=10, needed=False),
-    Process("calls", "procs.calls", ("languages", "speakers"), (), ready_s=10, heartbeat_s=2),
+    Process("calls", "procs.calls", ("languages", "speakers"), (), ready_s=10, heartbeat_s=2, is_first=True),
 )
 
 PROCESS_NAMES = (WATCHDOG.name, *(process.name for process in WORKERS))

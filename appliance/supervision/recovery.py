@@ -6,6 +6,7 @@ from enum import Enum
 from signal import SIGKILL, SIGTERM, SIGUSR1, Signals
 
 from appliance.supervision.process_table import Process
+from appliance.supervision.stillness import LIMIT_NS
 from appliance.units import NS_PER_MS, NS_PER_S
 
 EXIT_CANNOT_START = 78  # EX_CONFIG of sysexits.h: trying again at once would end the same way
@@ -15,7 +16,8 @@ CRASH_LIMIT = 5
 BACKOFF_MS = (0, 0, 200, 500, 1000)  # by the number of recent exits
 PROBE_MS = 30_000  # with the circuit open, it is tried this often
 
-HALTED_NS = 500 * NS_PER_MS
+HEAD_START_NS = NS_PER_S  # at most
+HALTED_NS = 90 * NS_PER_MS  # two or three looks: a debugger that attaches halts it for a moment only
 
 # How long each step of the kill ladder is given before the next.
 STUCK_LADDER = ((SIGTERM, 500), (SIGUSR1, 250), (SIGKILL, 0))
@@ -51,6 +53,15 @@ def after_exit(
     return Restart(after_ms=0 if standby_waits else BACKOFF_MS[min(recent, len(BACKOFF_MS) - 1)])
 
 
+def lets_pass(process: Process, first_are_ready: bool, elapsed_ns: int) -> bool:
+    """Whether a process waits with its start, `elapsed_ns` after the watchdog's own.
+
+    Calls may be up, and nobody hears anything before those who carry them are back: engines that load at the same
+    time would take the processor from them.
+    """
+    return not (process.is_first or first_are_ready or elapsed_ns > HEAD_START_NS)
+
+
 def ladder_step(ladder: Ladder, steps_taken: int, elapsed_ns: int) -> Signals | None:
     """The signal to send now to a process that is to end, `elapsed_ns` after the first step; None: wait."""
     due_ms = 0
@@ -70,12 +81,13 @@ class Verdict(Enum):
     NOT_READY = "not ready in time"
     SILENT = "no heartbeat"
     BUSY_TOO_LONG = "busy past its deadline"
+    STILL = "hangs"  # its loop does not turn, and nothing else is done in it
     HALTED = "halted by a signal"  # SIGSTOP: it does nothing at all, whatever it is allowed the time for
 
     @property
     def stuck(self) -> bool:
         """Whether a deadline of the process table is over: time for the kill ladder."""
-        return self in (Verdict.NOT_READY, Verdict.SILENT, Verdict.BUSY_TOO_LONG, Verdict.HALTED)
+        return self not in (Verdict.STARTING, Verdict.OK, Verdict.LATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +98,17 @@ class Signs:
     ready_ns: int
     heartbeat_ns: int
     busy_until_ns: int
-    halted_ns: int = 0  # since when the kernel says that it is halted
+    halted_ns: int = 0  # since when the kernel says that it is halted …
+    still_ns: int = 0  # … or that it has used no processor time
+    may_rest: bool = False  # the engine call that it is in need not use any
 
 
 def overdue(signs: Signs, process: Process, now_ns: int) -> Verdict:
     """Judge a running process by its vital signs against its deadlines in the process table."""
     if signs.halted_ns and now_ns - signs.halted_ns > HALTED_NS:
         return Verdict.HALTED
+    if process.busy_s and signs.ready_ns and _hangs(signs, now_ns):
+        return Verdict.STILL
     if signs.busy_until_ns:
         return Verdict.OK if now_ns <= signs.busy_until_ns else Verdict.BUSY_TOO_LONG
     if not signs.ready_ns:
@@ -101,3 +117,10 @@ def overdue(signs: Signs, process: Process, now_ns: int) -> Verdict:
     if silent_ns > process.heartbeat_s * NS_PER_S:
         return Verdict.SILENT
     return Verdict.LATE if silent_ns > process.heartbeat_s * NS_PER_S / 2 else Verdict.OK
+
+
+def _hangs(signs: Signs, now_ns: int) -> bool:
+    """Whether the work loop of somebody who calls engines stands still, and no engine computes in the meantime."""
+    if not signs.still_ns or signs.may_rest:
+        return False
+    return now_ns - max(signs.still_ns, signs.heartbeat_ns) > LIMIT_NS

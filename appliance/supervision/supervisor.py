@@ -18,6 +18,7 @@ from appliance.supervision.recovery import (
     Signs,
     Verdict,
     after_exit,
+    lets_pass,
     overdue,
 )
 from appliance.supervision.standby import patience, stuck_ladder
@@ -61,6 +62,7 @@ class Supervisor:
         self._last_turn_ns = clock.now_ns()
         self._judge_from_ns = 0
         self._told_ready = False
+        self._began_ns = clock.now_ns()
 
     def run(self) -> None:
         """Start all workers, keep them alive, stop them in order."""
@@ -103,7 +105,7 @@ class Supervisor:
 
     def _look_after(self, child: Child, now_ns: int) -> None:
         if not child.spawned:
-            if child.restart_at_ns is not None and now_ns >= child.restart_at_ns:
+            if child.restart_at_ns is not None and now_ns >= child.restart_at_ns and not self._yields(child, now_ns):
                 self._spawn(child, now_ns)
         elif (status := child.exit_status()) is not None:
             self._exited(child, status, now_ns)
@@ -111,6 +113,10 @@ class Supervisor:
             self._climb(child, now_ns)
         else:
             self._judge(child, now_ns)
+
+    def _yields(self, child: Child, now_ns: int) -> bool:
+        first_are_ready = all(each.was_ready for each in self._children if each.process.is_first)
+        return lets_pass(child.process, first_are_ready or self._told_ready, now_ns - self._began_ns)
 
     def _spawn(self, child: Child, now_ns: int) -> None:
         if standby := self._standbys.take(child.name, now_ns):

@@ -14,7 +14,7 @@ WORDS = 64
 FIRST_COUNTER = 16
 
 # The words before the counters. The watchdog writes the first four, the process the others.
-PID, STATE, SPAWNED_NS, EXITS, READY_NS, HEARTBEAT_NS, BUSY_UNTIL_NS = range(7)
+PID, STATE, SPAWNED_NS, EXITS, READY_NS, HEARTBEAT_NS, BUSY_UNTIL_NS, MAY_REST = range(8)
 
 # What processes count or measure. A restart does not reset them. Append yours at the end: the position is the address.
 COUNTERS = (
@@ -146,13 +146,28 @@ class Vitals:
     def busy_until_ns(self, deadline_ns: int) -> None:
         self._words[BUSY_UNTIL_NS] = deadline_ns
 
+    @property
+    def may_rest(self) -> bool:
+        """Whether the engine call it is in need not use the processor: another machine answers it, for example."""
+        return bool(self._words[MAY_REST])
+
+    @may_rest.setter
+    def may_rest(self, may: bool) -> None:
+        self._words[MAY_REST] = may
+
     def signs(self) -> Signs:
         """What a verdict is made of, as it is now."""
-        return Signs(self.spawned_ns, self.ready_ns, self.heartbeat_ns, self.busy_until_ns)
+        return Signs(
+            self.spawned_ns,
+            self.ready_ns,
+            self.heartbeat_ns,
+            self.busy_until_ns,
+            may_rest=self.may_rest,
+        )
 
     def begin(self, now_ns: int) -> None:
         """Forget the dead predecessor: nothing runs yet, so nobody else writes to this row."""
-        self._words[READY_NS] = self._words[HEARTBEAT_NS] = self._words[BUSY_UNTIL_NS] = 0
+        self._words[READY_NS] = self._words[HEARTBEAT_NS] = self._words[BUSY_UNTIL_NS] = self._words[MAY_REST] = 0
         self._words[SPAWNED_NS] = now_ns
         self.state = State.STARTING
 

@@ -37,14 +37,15 @@ translator = {names}
 class EngineBox(Box):
     """The watchdog, one real process with toy engines, and the test on both sides of it."""
 
-    def __init__(self, folder: Path, stage: str, engines: str = "") -> None:
+    def __init__(self, folder: Path, stage: str, engines: str = "", has_spare: bool = True) -> None:
         super().__init__(folder, **{stage: stage})
         self.stage = stage
         if engines:
             self.config.write_text(self.config.read_text() + engines)
             return
-        chains = "\n".join(f'{language} = ["{name}", "{SPARE}"]' for name, language in LANGUAGES.items())
-        names = [*LANGUAGES, SPARE]
+        spare = [SPARE] if has_spare else []
+        chains = "\n".join(f"{language} = {[name, *spare]}" for name, language in LANGUAGES.items())
+        names = [*LANGUAGES, *spare]
         self.config.write_text(self.config.read_text() + CONFIG.format(names=names, chains=chains))
 
     def table(self) -> str:

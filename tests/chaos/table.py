@@ -6,8 +6,7 @@ from typing import Literal
 from appliance.drill.table import Bounds, Fault, Outcome, misses
 
 Where = Literal["call", "wire", "engine", "place", "provider", "fleet"]
-HANG_MS = 1_000.0  # a process that stands still is seen so soon …
-SLOW_HANG_MS = 2_500.0  # … or, with a heartbeat_s of 2 in the process table, so late
+HANG_MS = 1_000.0  # a process that stands still is seen so soon
 BACK_S = 40.0  # generous: models are read again, and the machine may be busy
 MEDIA_MS = 250.0
 RESULTS: list[tuple[Fault, Outcome]] = []  # in the order in which they were made
@@ -43,8 +42,8 @@ def _death(gap_ms: float = 100.0) -> Bounds:
     return Bounds(seen_ms=HANG_MS, back_s=BACK_S, gap_ms=gap_ms)
 
 
-def _hang(seen_ms: float = SLOW_HANG_MS, gap_ms: float = 100.0) -> Bounds:
-    return Bounds(seen_ms=seen_ms, back_s=BACK_S, gap_ms=gap_ms)
+def _hang(gap_ms: float = 100.0) -> Bounds:
+    return Bounds(seen_ms=HANG_MS, back_s=BACK_S, gap_ms=gap_ms)
 
 
 def rows(where: Where) -> list[Row]:
@@ -59,11 +58,12 @@ def note(row: Row, outcome: Outcome) -> None:
 
 
 # What waits for an engine: its patience, and some for a busy machine. A recognizer of ours fails four times before
-# another one is asked; one that hangs is killed by the watchdog, after busy_s of asr.
+# another one is asked; one that hangs is left at once.
 _ENGINE_S = {"asr": 20.0, "mt": 6.0, "tts": 6.0}
-_HANGING_RECOGNIZER_S = 30.0
+_HANGING_S = 3.0
 
 _SPARE_MS = 12_000.0  # four tries of one sentence, with pauses between them, and some for a busy machine
+_HEDGED_MS = 1_000.0  # a translator that says nothing: the next one is asked as well
 
 _ENTRIES = (
     _Entry("call", "rtp killed", "kill -9", _death(MEDIA_MS)),
@@ -72,12 +72,12 @@ _ENTRIES = (
     _Entry("call", "tts killed", "kill -9", _death(), turn=True),
     _Entry("call", "calls killed", "kill -9", _death()),
     _Entry("call", "ops killed", "kill -9", _death()),
-    _Entry("call", "rtp hangs", "SIGSTOP", _hang(HANG_MS, 1_500.0), turn=True),
+    _Entry("call", "rtp hangs", "SIGSTOP", _hang(MEDIA_MS), turn=True),
     _Entry("call", "asr hangs", "SIGSTOP", _hang(), short=False, turn=True),
     _Entry("call", "mt hangs", "SIGSTOP", _hang()),
     _Entry("call", "tts hangs", "SIGSTOP", _hang(), short=False, turn=True),
     _Entry("call", "calls hangs", "SIGSTOP", _hang()),
-    _Entry("call", "watchdog killed", "kill -9", Bounds(back_s=BACK_S), turn=True),
+    _Entry("call", "watchdog killed", "kill -9", Bounds(back_s=BACK_S, gap_ms=1_000.0), turn=True),
     _Entry("call", "ARI cut for 1 s", "TCP closed", Bounds(seen_ms=HANG_MS, back_s=3.0, gap_ms=100.0)),
     _Entry("call", "ARI cut for 10 s", "TCP closed", Bounds(seen_ms=HANG_MS, back_s=13.0, gap_ms=100.0)),
     _Entry(
@@ -121,7 +121,7 @@ _ENTRIES = (
             "provider",
             f"{stage} provider: {name}",
             how,
-            Bounds(seen_ms=_SPARE_MS, back_s=20.0),
+            Bounds(seen_ms=_HEDGED_MS if stage == "mt" and name not in ("500", "429") else _SPARE_MS, back_s=20.0),
             short=name in ("429", "half-open"),
         )
         for stage in ("asr", "mt")
@@ -138,12 +138,12 @@ _ENTRIES = (
             "engine",
             f"{stage} engine {fails}",
             "toy",
-            Bounds(back_s=_HANGING_RECOGNIZER_S if (stage, fails) == ("asr", "hangs") else _ENGINE_S[stage]),
-            short=(stage, fails) != ("asr", "hangs"),
+            Bounds(back_s=_HANGING_S if fails == "hangs" else _ENGINE_S[stage]),
         )
         for stage in ("asr", "mt", "tts")
         for fails in ("hangs", "raises", "babbles", "devours")
     ),
+    *(_Entry("engine", f"only {stage} engine hangs", "toy", Bounds(HANG_MS)) for stage in ("asr", "mt", "tts")),
 )
 TABLE = tuple(
     Row(each.where, Fault(number, each.name, each.how, each.bounds), each.short, each.turn)

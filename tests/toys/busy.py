@@ -14,7 +14,7 @@ def main(ctx: Context) -> None:
         steady.main(ctx)
         return
     ctx.ready()
-    with ctx.busy(limit_s=60):
+    with ctx.busy(limit_s=60, may_rest=True):
         time.sleep(LONGER_THAN_A_HEARTBEAT_S)
     ctx.log.info("the long call is done")
     with ctx.busy():
