@@ -9,9 +9,10 @@ from typing import cast, get_args
 import torch
 
 from appliance.engines.languages import SPOKEN, best_match
-from appliance.engines.protocols import ClauseSizes, ClonedVoice, EngineError, Speech
+from appliance.engines.protocols import ClauseSizes, ClonedVoice, EngineError, Samples, Speech
 from appliance.xtts.acceptance import require_acceptance
 from appliance.xtts.checkpoint import load
+from appliance.xtts.conditioning import Conditioner
 from appliance.xtts.failures import Failure, failure_of
 from appliance.xtts.gpt import Precision
 from appliance.xtts.runtime import Runtime
@@ -47,6 +48,8 @@ class Xtts:
         self._own_names = {tag: name for tag, name in known.items() if name in checkpoint.settings.languages}
         self.languages = frozenset(self._own_names)
         self._voice = _stock_voice(checkpoint.speakers, settings)
+        self._conditioner = Conditioner(checkpoint.weights, checkpoint.settings)
+        self.conditioning_model = self._conditioner.model
         torch.set_num_threads(settings.threads)
         kind = torch.device(device).type
         try:
@@ -85,6 +88,10 @@ class Xtts:
         with closing(utterance):
             for samples in utterance:
                 yield Speech(samples, self._runtime.rate_hz)
+
+    def condition(self, speaker_id: str, samples: Samples, rate_hz: int) -> ClonedVoice:
+        """What this model speaks as that person with."""
+        return self._conditioner.condition(speaker_id, samples, rate_hz)
 
 
 def _device(wanted: str) -> str:
