@@ -15,6 +15,7 @@ from appliance.xtts.checkpoint import load
 from appliance.xtts.conditioning import Conditioner
 from appliance.xtts.failures import Failure, failure_of
 from appliance.xtts.gpt import Precision
+from appliance.xtts.precision import best_precision
 from appliance.xtts.runtime import Runtime
 
 OWN_NAMES = {"zh": "zh-cn"}  # what the model calls a language, where that is not our tag
@@ -109,7 +110,7 @@ def _device(wanted: str) -> str:
 def _precision(wanted: str, kind: str) -> Precision:
     """Anything else is "auto". Raises EngineError for one that the device has not."""
     if wanted not in get_args(Precision):
-        return "float16" if kind == "cuda" else "float32"
+        return best_precision(kind)
     if wanted == "int8" and kind != "cpu":
         raise EngineError('cloud.xtts.precision is "int8", which is for a CPU; write "auto"')
     return cast(Precision, wanted)
