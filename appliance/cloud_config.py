@@ -53,7 +53,7 @@ class XttsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str = ""  # where `dragoman models fetch` finds the files; empty: nowhere
     acceptance_file: Path = Path("~/.local/share/dragoman/accepted-licences.json")
     device: str = "auto"  # "cpu", "cuda", "cuda:1"; "auto": a GPU where there is one
-    precision: str = "auto"  # of the language model: float16 on a GPU, float32 on a CPU
+    precision: str = "auto"  # "auto": float16 on a GPU; on a CPU bfloat16 where it has units for it
     streams: int = 0  # spoken at once; 0: as many as the device is measured to carry
     voice: str = ""  # of those that come with the model; empty: the first
 

@@ -105,6 +105,23 @@ def test_a_long_sentence_that_begins_in_time_is_no_reason_to_hurry():
     assert len([level for level in wire.ticks(250) if level]) == 200
 
 
+def test_a_lane_hurries_within_a_clause_that_is_still_being_made():
+    wire = Wire()
+    wire.say(0, 5_000, frames=50)
+    sound = np.full(5 * FRAME_SAMPLES, 4_000, "<i2").tobytes()
+    heard = []
+    for part in range(60):  # 300 frames, somewhat faster than they are heard
+        flags = (START if part == 0 else 0) | (END if part == 59 else 0)
+        wire.lanes[0].push_many(sound, clause_stream(9, 1), 0, CALL, flags)
+        heard += wire.ticks(4)
+    heard += wire.ticks(100)
+    assert [told.clause for told in wire.journal] == [0, 1]
+    assert 280 < len([level for level in heard if level]) < 330  # of 350
+    last = max(at for at, level in enumerate(heard) if level)
+    assert None not in heard[1:last]
+    assert ring_state(wire.memories[0], 0).committed == 350
+
+
 def test_of_many_lanes_each_keeps_up():
     wire = Wire(places=7)
     for lane in range(7):

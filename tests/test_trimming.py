@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from appliance.speech.trimming import LEAD_MS, TRAIL_MS, silence, trimmed
+from appliance.speech.trimming import LEAD_MS, TRAIL_MS, Trimmer, silence, trimmed
 
 
 def tone(duration_ms: int, rate_hz: int) -> np.ndarray:
@@ -37,3 +39,25 @@ def test_silence_leaves_nothing(count: int) -> None:
 
 def test_one_sample_of_sound_survives() -> None:
     assert len(trimmed(np.array([0.5], np.float32), 16_000)) == 1
+
+
+# --- while it is being made ---
+
+LOUD, QUIET = 0.5, 0.004
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 900)), max_size=8), st.lists(st.integers(1, 700), max_size=20))
+def test_bit_by_bit_it_is_what_is_made_of_the_whole(stretches: list[tuple[bool, int]], bits: list[int]) -> None:
+    spoken = np.concatenate(
+        [np.zeros(0, np.float32), *(np.full(count, LOUD if loud else QUIET, np.float32) for loud, count in stretches)]
+    )
+    trimmer = Trimmer(16_000)
+    told = [trimmer.push(bit) for bit in np.split(spoken, np.cumsum(bits))]
+    assert np.array_equal(np.concatenate((*told, trimmer.finish())), trimmed(spoken, 16_000))
+
+
+def test_little_is_kept_back_while_somebody_speaks() -> None:
+    trimmer, told = Trimmer(16_000), 0
+    for number in range(1, 20):
+        told += len(trimmer.push(tone(100, 16_000)))
+        assert told >= 1_600 * number - 320

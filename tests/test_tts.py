@@ -434,3 +434,103 @@ def test_an_engine_that_can_speaks_several_lanes_at_once(appliance: Appliance, s
     for lane, text in enumerate(("Bom dia.", "Boa noite.")):
         translations.write(a_translation(text, 3 + lane, lane))
     assert all(ear.hears(1) for ear in ears)
+
+
+# --- when it comes in pieces ---
+
+
+class Streaming(ToySynthesizer):
+    """A clause is ten pieces of 200 ms; it waits before piece `held` until it is `free`, and fails at `breaks_at`."""
+
+    def __init__(self, held: int = 3, breaks_at: int = 10) -> None:
+        super().__init__()
+        self.held, self.breaks_at = held, breaks_at
+        self.free = threading.Event()
+        self.ended: list[int] = []  # at which piece
+
+    def synthesize(self, text: str, language: str, speed: float = 1.0) -> Iterator[Speech]:
+        del language, speed
+        self.spoken.append(text)
+        number = 0
+        try:
+            while number < 10:
+                assert number != self.held or self.free.wait(60)
+                if number == self.breaks_at:
+                    raise EngineError("it has lost the thread")
+                tone = 0.5 * np.sin(np.arange(4_800 * number, 4_800 * (number + 1)) * 0.05)
+                yield Speech(tone.astype(np.float32), 24_000)
+                number += 1
+        finally:
+            self.ended.append(number)
+
+
+def heard_early(ear: Ear, frames: int) -> None:
+    """Wait for so many frames of something that has not ended."""
+
+    def enough() -> bool:
+        ear.hears(0)
+        return len(ear.frames) >= frames
+
+    wait_until(enough)
+    assert not any(frame.flags & END for frame in ear.frames)
+
+
+def test_the_first_pieces_are_on_their_way_while_the_others_are_made(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, ear = Streaming(), Ear(appliance.memory, 0)
+    plug_in(monkeypatch, piper=engine)
+    tts = appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    writer.write(a_translation("Bom dia.", 1))
+    writer.write(a_translation("Boa noite.", 2))
+    heard_early(ear, 27)  # of 600 ms
+    passed = tts.vitals.heartbeat_ns
+    wait_until(lambda: tts.vitals.heartbeat_ns > passed + 100 * NS_PER_MS)
+    assert engine.spoken == ["Bom dia."]  # the lane keeps its order
+    engine.free.set()
+    frames = ear.hears(2)
+    first = [frame for frame in frames if frame.stream == clause_stream(50, 0)]
+    assert frames[: len(first)] == first
+    assert [frame.flags for frame in first] == [START, *[0] * (len(first) - 2), END]
+    sound = np.frombuffer(b"".join(frame.payload for frame in first), "<i2").astype(int)
+    assert len(sound) >= 32_000
+    assert np.abs(np.diff(sound)).max() < 0.5 * 32_767 * 0.076  # the tone's own slope: no seam clicks
+    spoken = Mailbox(appliance.memory, "journal", "tts", JournalEntry).collect(2)[0]
+    assert isinstance(spoken, Spoken)
+    assert spoken.frames == len(first)
+    assert spoken.tts_first_ms + 100 < spoken.tts_ms
+
+
+def test_a_clause_that_is_being_spoken_when_its_call_ends_frees_its_engine(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, ear = Streaming(), Ear(appliance.memory, 0)
+    plug_in(monkeypatch, piper=engine)
+    appliance.start("tts", procs.tts.main)
+    writer = TextWriter(appliance.memory.writer("translations"))
+    writer.write(a_translation("Bom dia.", 1))
+    heard_early(ear, 20)
+    appliance.memory.write_roster(Roster())
+    frames = ear.hears(1)
+    assert sum(bool(frame.flags & END) for frame in frames) == 1
+    engine.free.set()
+    wait_until(lambda: engine.ended == [3])
+    assert len(ear.hears(1)) < 60
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_what_one_engine_breaks_off_the_next_one_says_again_in_the_same_breath(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Streaming(held=2, breaks_at=2), ToySynthesizer()
+    plug_in(monkeypatch, elevenlabs=first, piper=second)
+    ear = Ear(appliance.memory, 0)
+    appliance.start("tts", procs.tts.main)
+    TextWriter(appliance.memory.writer("translations")).write(a_translation("x" * 100, 1))
+    heard_early(ear, 17)  # of 400 ms
+    first.free.set()
+    frames = ear.hears(1)
+    assert second.spoken == ["x" * 100]
+    assert [frame.flags & (START | END) for frame in frames] == [START, *[0] * (len(frames) - 2), END]
+    assert 20 + 15 <= len(frames) <= 20 + 15 + 10  # 400 ms, 300 ms, and a little around both

@@ -3,7 +3,16 @@
 import pytest
 
 from appliance.units import NS_PER_MS
-from appliance.xtts.schedule import Limits, StreamState, Turn, capacity, chunk_tokens, is_due, next_turn
+from appliance.xtts.schedule import (
+    LONGEST_CHUNK_TOKENS,
+    Limits,
+    StreamState,
+    Turn,
+    capacity,
+    chunk_tokens,
+    is_due,
+    next_turn,
+)
 
 NOW = 10_000 * NS_PER_MS
 
@@ -48,7 +57,7 @@ def test_chunks_grow() -> None:
         told += sizes[-1]
     assert sizes == sorted(sizes)
     assert sizes[0] == 6
-    assert sizes[-1] == 24
+    assert sizes[-1] == LONGEST_CHUNK_TOKENS
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def _box_measurements(done: Run) -> Iterator[Measurement]:
 
 
 def _targets(trial: Trial, lane: LaneReport, waited: Quality | None) -> Iterator[Target]:
-    # The first counts from the speech that a word was told with, the second knows nothing of what the box says of itself.
+    # The first counts from the speech that a word was told with, the second knows nothing of what the box itself says.
     yield at_most(f"{lane.name}: lag, mean", lane.lag.mean_lag_ms, MEAN_LAG_MS, "ms")
     yield at_most(f"{lane.name}: LAAL", lane.lag.laal_ms, MEAN_LAG_MS, "ms")
     if short := _after_short_utterances_ms(trial.stream, lane.result):

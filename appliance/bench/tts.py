@@ -21,6 +21,7 @@ from appliance.bench.xtts_weights import FULL, SPEAKERS, TINY, make_checkpoint, 
 from appliance.engines.protocols import ClonedVoice, EngineError
 from appliance.xtts.checkpoint import load
 from appliance.xtts.guards import most_tokens
+from appliance.xtts.precision import best_precision
 from appliance.xtts.runtime import Runtime
 
 Precision = Literal["float32", "float16", "bfloat16", "int8"]
@@ -100,7 +101,7 @@ def trial_of(device: str, precision: str, streams: str, rounds: int, small: bool
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise EngineError("this machine has no GPU that torch can use; write --device cpu")
     if precision == "auto":
-        precision = "float16" if device != "cpu" else "bfloat16"
+        precision = best_precision(device.partition(":")[0])
     known = ("float32", "float16", "bfloat16", "int8")
     if precision not in known:
         raise EngineError(f'"{precision}" is no precision; write one of {", ".join(known)}')

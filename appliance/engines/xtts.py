@@ -9,11 +9,13 @@ from typing import cast, get_args
 import torch
 
 from appliance.engines.languages import SPOKEN, best_match
-from appliance.engines.protocols import ClauseSizes, ClonedVoice, EngineError, Speech
+from appliance.engines.protocols import ClauseSizes, ClonedVoice, EngineError, Samples, Speech
 from appliance.xtts.acceptance import require_acceptance
 from appliance.xtts.checkpoint import load
+from appliance.xtts.conditioning import Conditioner
 from appliance.xtts.failures import Failure, failure_of
 from appliance.xtts.gpt import Precision
+from appliance.xtts.precision import best_precision
 from appliance.xtts.runtime import Runtime
 
 OWN_NAMES = {"zh": "zh-cn"}  # what the model calls a language, where that is not our tag
@@ -47,6 +49,8 @@ class Xtts:
         self._own_names = {tag: name for tag, name in known.items() if name in checkpoint.settings.languages}
         self.languages = frozenset(self._own_names)
         self._voice = _stock_voice(checkpoint.speakers, settings)
+        self._conditioner = Conditioner(checkpoint.weights, checkpoint.settings)
+        self.conditioning_model = self._conditioner.model
         torch.set_num_threads(settings.threads)
         kind = torch.device(device).type
         try:
@@ -86,6 +90,10 @@ class Xtts:
             for samples in utterance:
                 yield Speech(samples, self._runtime.rate_hz)
 
+    def condition(self, speaker_id: str, samples: Samples, rate_hz: int) -> ClonedVoice:
+        """What this model speaks as that person with."""
+        return self._conditioner.condition(speaker_id, samples, rate_hz)
+
 
 def _device(wanted: str) -> str:
     """Raises EngineError for a GPU that is not there."""
@@ -102,7 +110,7 @@ def _device(wanted: str) -> str:
 def _precision(wanted: str, kind: str) -> Precision:
     """Anything else is "auto". Raises EngineError for one that the device has not."""
     if wanted not in get_args(Precision):
-        return "float16" if kind == "cuda" else "float32"
+        return best_precision(kind)
     if wanted == "int8" and kind != "cpu":
         raise EngineError('cloud.xtts.precision is "int8", which is for a CPU; write "auto"')
     return cast(Precision, wanted)

@@ -13,8 +13,9 @@ from appliance.recovery.overload import gives_up
 from appliance.speech.catch_up import Pace, next_pace
 from appliance.speech.clauses import pause_after_ms
 from appliance.speech.phrasing import Voice, Waiting, words_to_speak
+from appliance.speech.trimming import silence
 from appliance.stages.word_queue import QueuedWord, WordQueue, done
-from appliance.units import FRAME_BYTES, NS_PER_MS
+from appliance.units import FRAME_BYTES, NS_PER_MS, SAMPLE_RATE_HZ
 
 FULL_SCALE = 32_767
 
@@ -43,6 +44,15 @@ class Clause:
         return self.last.taken.translation
 
 
+@dataclass(slots=True)
+class _Open:
+    """A clause on its way into the downlink, where it has not got its END yet."""
+
+    frames: int = 0
+    first_ms: float = 0.0  # how long its first word had waited when the first of them was put there
+    rest: bytes = b""  # of its sound, less than a frame
+
+
 class LaneSpeech:
     """The lane at `place`. `last` is what was last spoken in it, by this process or the one before it.
 
@@ -59,6 +69,7 @@ class LaneSpeech:
         self.served_ns = 0
         self.is_spoken = False  # one of its clauses is being spoken now
         self._last = last
+        self._open: _Open | None = None
         self._downlink = downlink
         self._pace = Pace()
         self._paced_ns = 0
@@ -96,28 +107,56 @@ class LaneSpeech:
         self._is_giving_up = False
         return lost, longest_ms
 
-    def push(self, clause: Clause, samples: Samples, tts_ms: float) -> Spoken:
-        """Put the sound of a clause (16 kHz) into the downlink; `tts_ms` after its first word was received."""
-        source, seq_num = clause.translation.source, clause.translation.seq_num
-        before = self._last if self._last and self._last.seq_num == seq_num else None
-        number = before.clause + 1 if before else 0
-        frames = _frames(samples)
-        stream, stamp = clause_stream(seq_num, number), call_stamp(source.call)
-        self._downlink.push_many(frames, stream, source.end_ns, stamp, START | END)
+    def push(self, clause: Clause, samples: Samples, waited_ms: float) -> None:
+        """Put the next sound of a clause (16 kHz) into the downlink; `waited_ms`: its first word, until now."""
+        self._push(clause, _pcm(samples), waited_ms, ends=False)
+
+    def end(self, clause: Clause, samples: Samples, waited_ms: float) -> Spoken | None:
+        """The last of it, and the silence after it. None where it has no sound at all."""
+        if self._open is None and not len(samples):
+            return None
+        pcm = _pcm(np.concatenate((samples, silence(clause.pause_ms, SAMPLE_RATE_HZ))))
+        spoken = self._push(clause, pcm, waited_ms, ends=True)
+        number, before = self._number(clause), self._before(clause)
+        self._open = None
         self._last = Spoken(
             lane=self.place,
-            seq_num=seq_num,
+            seq_num=clause.translation.seq_num,
             clause=number,
             text=clause.text,
-            start_ns=before.end_ns if before else source.start_ns,
+            start_ns=before.end_ns if before else clause.translation.source.start_ns,
             end_ns=clause.last.end_ns,
-            tts_first_ms=tts_ms,
-            tts_ms=tts_ms,
-            frames=len(frames) // FRAME_BYTES,
+            tts_first_ms=spoken.first_ms,
+            tts_ms=waited_ms,
+            frames=spoken.frames,
             revision=clause.translation.revision,
             words=clause.last.place,
         )
         return self._last
+
+    def _push(self, clause: Clause, pcm: bytes, waited_ms: float, ends: bool) -> _Open:
+        """Whole frames; the last one of a clause is filled up with silence."""
+        begun = self._open = self._open or _Open()
+        pcm = begun.rest + pcm
+        count = max(1, -(-len(pcm) // FRAME_BYTES)) if ends else len(pcm) // FRAME_BYTES
+        frames, begun.rest = pcm[: count * FRAME_BYTES], pcm[count * FRAME_BYTES :]
+        if count:
+            source = clause.translation.source
+            stream = clause_stream(clause.translation.seq_num, self._number(clause))
+            flags = (0 if begun.frames else START) | (END if ends else 0)
+            frames = frames.ljust(count * FRAME_BYTES, b"\0")
+            self._downlink.push_many(frames, stream, source.end_ns, call_stamp(source.call), flags)
+            begun.first_ms = begun.first_ms if begun.frames else waited_ms
+            begun.frames += count
+        return begun
+
+    def _before(self, clause: Clause) -> Spoken | None:
+        """The clause before it, of the same segment."""
+        return self._last if self._last and self._last.seq_num == clause.translation.seq_num else None
+
+    def _number(self, clause: Clause) -> int:
+        before = self._before(clause)
+        return before.clause + 1 if before else 0
 
     def _keep_pace(self, behind_ms: float, now_ns: int) -> None:
         """`behind_ms`: from a word's coming until it is heard, whether it waits for the voice or for the listener."""
@@ -125,7 +164,5 @@ class LaneSpeech:
         self._paced_ns = now_ns
 
 
-def _frames(samples: Samples) -> bytes:
-    """Whole frames; the last one is filled up with silence."""
-    pcm = (np.clip(samples, -1, 1) * FULL_SCALE).astype("<i2").tobytes()
-    return pcm.ljust(-(-len(pcm) // FRAME_BYTES) * FRAME_BYTES, b"\0")
+def _pcm(samples: Samples) -> bytes:
+    return (np.clip(samples, -1, 1) * FULL_SCALE).astype("<i2").tobytes()

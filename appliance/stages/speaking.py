@@ -3,20 +3,17 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
 from appliance.clock import now_ns
-from appliance.engines.protocols import AUTO, EngineError, Samples, Synthesizer
+from appliance.engines.protocols import AUTO, EngineError, Synthesizer
 from appliance.frames.messages import HealthEvent, JournalEntry, Spoken, Translation
 from appliance.recovery import overload
-from appliance.speech.trimming import silence
 from appliance.stages.engine_chain import EngineChain
 from appliance.stages.lane_speech import Clause, LaneSpeech
 from appliance.stages.revisions import is_news
 from appliance.stages.synthesis import Synthesis
 from appliance.stages.word_queue import Taken, done
 from appliance.supervision.context import Context
-from appliance.units import FRAME_MS, NS_PER_MS, SAMPLE_RATE_HZ
+from appliance.units import FRAME_MS, NS_PER_MS
 
 
 class Speaker:
@@ -35,7 +32,8 @@ class Speaker:
     ) -> None:
         self.done_until = position
         self._context = context
-        self._synthesis = Synthesis(context, chain, self._complain, context.memory.doorbell(context.name).ring)
+        wake = context.memory.doorbell(context.name).ring
+        self._synthesis = Synthesis(context, chain, self._complain, wake, lambda c: self._is_current(c.translation))
         self._before = {entry.lane: entry for entry in journaled if isinstance(entry, Spoken)}
         self._taken: deque[Taken] = deque()  # in the order they came
         self._newest: dict[int, Translation] = {}  # by lane
@@ -75,18 +73,20 @@ class Speaker:
         self._synthesis.begin(clause)
 
     def finished(self) -> Iterator[Spoken]:
-        """What has become of the clauses that were begun; nothing where nobody could speak, or there was no sound."""
-        for clause, samples in self._synthesis.finished():
-            self._lanes[clause.lane].is_spoken = False
-            if len(samples):
-                yield self._push(clause, samples)
+        """Put what is new of the clauses that were begun into their lanes; yields those that are over.
+
+        Nothing where nobody could speak, or there was no sound.
+        """
+        for clause, samples, is_over in self._synthesis.news():
+            lane, waited_ms = self._lanes[clause.lane], (now_ns() - clause.words[0].taken.received_ns) / NS_PER_MS
+            if not is_over:
+                lane.push(clause, samples, waited_ms)
+                continue
+            lane.is_spoken = False
+            if spoken := lane.end(clause, samples, waited_ms):
+                yield spoken
             done(clause.words)
             self._retire()
-
-    def _push(self, clause: Clause, samples: Samples) -> Spoken:
-        received_ns = clause.words[0].taken.received_ns
-        samples = np.concatenate((samples, silence(clause.pause_ms, SAMPLE_RATE_HZ)))
-        return self._lanes[clause.lane].push(clause, samples, (now_ns() - received_ns) / NS_PER_MS)
 
     def _most_urgent_first(self) -> Iterator[tuple[LaneSpeech, float]]:
         """The lanes that have something to say, with their backlog in ms; of equals, who was not served for longest."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,11 +18,10 @@ from appliance.engines.protocols import (
     covers,
 )
 from appliance.engines.registry import ELSEWHERE, for_language
-from appliance.media.resample import resample
 from appliance.recovery.breaker import PATIENCE_MS
 from appliance.speech.catch_up import learned, synthesis_ms
 from appliance.speech.phrasing import Voice
-from appliance.speech.trimming import silence, trimmed
+from appliance.stages.clause_sound import ClauseSound
 from appliance.stages.engine_chain import EngineChain
 from appliance.stages.lane_speech import Clause
 from appliance.stages.leg_voices import LegVoices, Way
@@ -30,6 +30,16 @@ from appliance.stages.patience import Call
 from appliance.supervision.context import Context
 from appliance.supervision.stillness import Stillness, look_at_others
 from appliance.units import NS_PER_MS, SAMPLE_RATE_HZ
+
+NOTHING: Samples = np.zeros(0, np.float32)
+
+
+class News(NamedTuple):
+    """What has become of a clause: more of its sound, at 16 kHz, or its end; no sound at all where nobody could."""
+
+    clause: Clause
+    samples: Samples
+    is_over: bool
 
 
 @dataclass(slots=True)
@@ -41,14 +51,16 @@ class _Job:
     failed: set[str] = field(default_factory=set)
     name: str = ""
     call: Call[Speech] | None = None
-    began_ns: int = 0
-    heard_ns: int = 0  # the last sound of it, or its beginning
-    pieces: list[Speech] = field(default_factory=list)
+    sound: ClauseSound = field(default_factory=lambda: ClauseSound(now_ns()))
+    fresh: list[Samples] = field(default_factory=list)  # what has not been told
     way: Way = field(default_factory=Way)
 
 
 class Synthesis:
-    """Speaks clauses with the engines of `chain`. `complain` is told of failures; `wake` is called by any thread."""
+    """Speaks clauses with the engines of `chain`. `complain` is told of failures; `wake` is called by any thread.
+
+    Of a clause that not `is_wanted` any more, nothing is said beyond what the engine is in the middle of.
+    """
 
     def __init__(
         self,
@@ -56,11 +68,13 @@ class Synthesis:
         chain: EngineChain[Synthesizer],
         complain: Callable[[EngineError], None],
         wake: Callable[[], None],
+        is_wanted: Callable[[Clause], bool],
     ) -> None:
         self._context = context
         self._chain = chain
         self._complain = complain
         self._wake = wake
+        self._is_wanted = is_wanted
         self._jobs: list[_Job] = []
         self._stillness = Stillness()
         self._legs = LegVoices(context, chain.engines.by_name)
@@ -98,19 +112,21 @@ class Synthesis:
         """No more calls."""
         self._legs.close()
 
-    def finished(self) -> Iterator[tuple[Clause, Samples]]:
-        """The clauses that have been spoken since the last call, at 16 kHz; no samples where nobody could."""
+    def news(self) -> Iterator[News]:
+        """What was spoken since the last call."""
         self._stillness = look_at_others(self._stillness, now_ns())
         for job in list(self._jobs):
             if job.call is None:
                 self._ask(job)
-            elif self._is_over(job):
+            is_over = job.call is not None and self._is_over(job)
+            if is_over:
+                self._finish(job)
+            if is_over or (job.call is None and self._chain.first(job.names, job.failed) is None):
                 self._jobs.remove(job)
-                yield job.clause, self._sound(job)
-            if job.call is None and self._chain.first(job.names, job.failed) is None:
-                self._jobs.remove(job)
-                yield job.clause, silence(0, SAMPLE_RATE_HZ)
-        self._context.busy_since(min((job.began_ns for job in self._jobs if job.call), default=None))
+                yield News(job.clause, _taken(job.fresh), True)
+            elif job.fresh:
+                yield News(job.clause, _taken(job.fresh), False)
+        self._context.busy_since(min((job.sound.began_ns for job in self._jobs if job.call), default=None))
 
     def _ask(self, job: _Job) -> None:
         """Begin with the next engine that can be asked, if it is free."""
@@ -132,8 +148,7 @@ class Synthesis:
         """Have the engine of `job` speak its clause."""
         name, text, language = job.name, job.clause.text, job.clause.translation.target_language
         engine = self._chain.engines.by_name[name]
-        job.way, job.pieces, job.began_ns = way, [], now_ns()
-        job.heard_ns = job.began_ns
+        job.way, job.sound = way, ClauseSound(now_ns())
 
         def pieces() -> Iterator[Speech]:
             if way.voice and isinstance(engine, CloningSynthesizer):
@@ -143,7 +158,10 @@ class Synthesis:
         job.call = Call(pieces, name, self._wake)
 
     def _is_over(self, job: _Job) -> bool:
-        """Whether the engine has finished. One that failed, or takes too long although another could speak, is left."""
+        """Take in what has come, and say whether that was all.
+
+        An engine that failed, or takes too long although another could speak, is left.
+        """
         assert job.call, "it was asked"
         try:
             pieces, is_over = job.call.news()
@@ -153,13 +171,31 @@ class Synthesis:
             else:
                 self._fail(job, error)
             return False
-        if pieces:
-            job.pieces += pieces
-            job.heard_ns = now_ns()
+        for piece in pieces:
+            self._hear(job, job.sound.push(piece, now_ns()))
+        if not is_over and job.sound.samples and not self._is_wanted(job.clause):
+            self._leave(job)
+            self._break_off(job)
+            job.call, job.names = None, ()  # and nobody else is asked
+            return False
         if not is_over and self._is_too_slow(job):
-            self._overdue[job.name].append(job.call)
+            self._leave(job)
             self._fail(job, EngineUnavailable(f"{job.name} has not spoken in time"))
         return is_over
+
+    def _hear(self, job: _Job, samples: Samples) -> None:
+        """The next sound of a clause, after what announces a change of its voice."""
+        if not len(samples):
+            return
+        if job.sound.samples == len(samples):
+            job.fresh.append(self._legs.spoken(job.clause, job.way, job.name))
+        job.fresh.append(samples)
+
+    def _leave(self, job: _Job) -> None:
+        """Wait no longer for the engine; it may be in the middle of something."""
+        assert job.call, "it was asked"
+        job.call.give_up()
+        self._overdue[job.name].append(job.call)
 
     def _is_too_slow(self, job: _Job) -> bool:
         hangs = self._hangs(job)
@@ -172,17 +208,18 @@ class Synthesis:
         cost = self._voices[job.name, job.clause.translation.target_language].cost
         # Some engines give a clause in one piece: what they take for it as a rule is no silence to worry about.
         limit_ms = PATIENCE_MS["tts"] + synthesis_ms(len(job.clause.text), cost)
-        return (now_ns() - job.heard_ns) / NS_PER_MS > limit_ms
+        return (now_ns() - job.sound.dry_ns) / NS_PER_MS > limit_ms
 
     def _hangs(self, job: _Job) -> bool:
         """Whether its engine, of this machine, has done nothing at all for a while."""
         now = now_ns()
-        is_still = replace(self._stillness, since_ns=max(self._stillness.since_ns, job.heard_ns)).is_too_long(now)
+        is_still = replace(self._stillness, since_ns=max(self._stillness.since_ns, job.sound.dry_ns)).is_too_long(now)
         return is_still and job.name not in ELSEWHERE
 
     def _fail(self, job: _Job, error: EngineError) -> None:
         self._chain.failed(job.name, error)
         self._complain(error)
+        self._break_off(job)
         job.failed.add(job.name)
         job.call = None
         self._ask(job)
@@ -191,22 +228,32 @@ class Synthesis:
         """The engine cannot speak with this voice: it speaks the clause with its own, at once."""
         self._legs.failed(job.name, voice, error)
         self._complain(error)
+        self._break_off(job)
         self._call(job, job.way._replace(voice=None, why=str(error), is_fault=True))
 
-    def _sound(self, job: _Job) -> Samples:
-        """Without silence around it; what the engine took for it is remembered."""
+    def _break_off(self, job: _Job) -> None:
+        """What was heard of a clause fades away; who speaks it next begins it again, as people do."""
+        if job.sound.samples:
+            self._hear(job, job.sound.finish())
+
+    def _finish(self, job: _Job) -> None:
+        """The last sound of a clause; what the engine took for it is remembered."""
         self._chain.answered(job.name)
-        pieces = [resample(piece.samples, piece.rate_hz) for piece in job.pieces]
-        samples = trimmed(np.concatenate(pieces), SAMPLE_RATE_HZ) if pieces else silence(0, SAMPLE_RATE_HZ)
-        key, took_ms = (job.name, job.clause.translation.target_language), (now_ns() - job.began_ns) / NS_PER_MS
-        voice = self._voices[key]
-        cost = learned(voice.cost, took_ms, 1000 * len(samples) / SAMPLE_RATE_HZ, len(job.clause.text))
+        self._hear(job, job.sound.finish())
+        key = job.name, job.clause.translation.target_language
+        voice, speech_ms = self._voices[key], 1000 * job.sound.samples / SAMPLE_RATE_HZ
+        cost = learned(voice.cost, job.sound.lead_ns / NS_PER_MS, speech_ms, len(job.clause.text))
         self._voices[key] = replace(voice, cost=cost)
-        notes = self._legs.spoken(job.clause, job.way, job.name) if len(samples) else silence(0, SAMPLE_RATE_HZ)
-        return np.concatenate((notes, samples))
 
     def _is_busy(self, name: str) -> bool:
         return self._speaking(name) >= self._chain.engines.by_name[name].most_streams
 
     def _speaking(self, name: str) -> int:
         return sum(job.call is not None and job.name == name for job in self._jobs)
+
+
+def _taken(fresh: list[Samples]) -> Samples:
+    """All of it; nothing is left."""
+    samples = np.concatenate((NOTHING, *fresh))
+    fresh.clear()
+    return samples

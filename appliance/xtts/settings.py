@@ -6,7 +6,7 @@ Read from coqui-tts's own config.json (XttsConfig) and vocab.json. No torch here
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -20,7 +20,9 @@ DILATIONS = (1, 3, 5)
 FIRST_CHANNELS = 512
 VOCODER = "hifigan_decoder.waveform_decoder"
 # Parts that only enrolment needs; they are whole or not there, so one name each tells.
-ENROLMENT_PARTS = ("gpt.conditioning_encoder.", "gpt.conditioning_perceiver.", "hifigan_decoder.speaker_encoder.")
+ENCODER, PERCEIVER = "gpt.conditioning_encoder.", "gpt.conditioning_perceiver."
+SPEAKER_ENCODER, MEL_MEANS = "hifigan_decoder.speaker_encoder.", "mel_stats"
+ENROLMENT_PARTS = (ENCODER, PERCEIVER, SPEAKER_ENCODER, MEL_MEANS)
 
 GET_IT = "get the model with dragoman models fetch, or correct cloud.xtts.folder in appliance.toml"
 
@@ -52,6 +54,10 @@ class Settings:
     top_k: int
     top_p: float
     repetition_penalty: float
+    conditioning_s: int  # how much of a voice's recordings the language model is shown,
+    conditioning_piece_s: int  # in pieces of this length
+    reference_s: int  # how much of each recording the speaker encoder is shown
+    equally_loud: bool  # recordings are made so before
 
     @property
     def latents_per_s(self) -> float:
@@ -90,6 +96,10 @@ class _Config(msgspec.Struct, frozen=True):
     top_k: int = 50
     top_p: float = 0.85
     repetition_penalty: float = 2.0
+    gpt_cond_len: Annotated[int, msgspec.Meta(ge=1)] = 12
+    gpt_cond_chunk_len: Annotated[int, msgspec.Meta(ge=1)] = 4
+    max_ref_len: Annotated[int, msgspec.Meta(ge=1)] = 10
+    sound_norm_refs: bool = False
 
 
 class _Vocabulary(msgspec.Struct, frozen=True):
@@ -133,6 +143,10 @@ def read_settings(folder: Path) -> Settings:
         top_k=config.top_k,
         top_p=config.top_p,
         repetition_penalty=config.repetition_penalty,
+        conditioning_s=config.gpt_cond_len,
+        conditioning_piece_s=config.gpt_cond_chunk_len,
+        reference_s=config.max_ref_len,
+        equally_loud=config.sound_norm_refs,
     )
 
 

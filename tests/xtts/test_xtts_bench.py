@@ -4,6 +4,7 @@ import pytest
 
 from appliance.bench.tts import Heard, Trial, trial_of
 from appliance.engines.protocols import EngineError
+from appliance.xtts.precision import best_precision
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ def test_an_underrun_is_when_a_listener_hears_nothing(pieces: tuple[tuple[float,
 
 
 def test_the_options_of_the_command() -> None:
-    assert trial_of("cpu", "auto", "4,1,4", 3, True) == Trial("cpu", "bfloat16", (1, 4), 3, True)
+    assert trial_of("cpu", "auto", "4,1,4", 3, True) == Trial("cpu", best_precision("cpu"), (1, 4), 3, True)
     assert trial_of("cpu", "int8", "2", 1, False).precision == "int8"
     for wrong, sentence in (
         (("cpu", "int4", "1"), "is no precision"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from appliance.config import Config, parse
 from appliance.engines.protocols import ClonedVoice, CloningSynthesizer, EngineError, EngineRefused
@@ -14,6 +15,7 @@ from appliance.engines.registry import load_synthesizer
 from appliance.engines.xtts import Xtts
 from appliance.xtts import runtime
 from appliance.xtts.acceptance import accept, licence_text
+from appliance.xtts.precision import best_precision
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +90,15 @@ def test_nothing_is_loaded_before_the_licence_is_accepted(tiny: Path) -> None:
 def test_what_cannot_be_is_said(accepted: Path, settings: str, problem: str) -> None:
     with pytest.raises(EngineError, match=problem):
         load_synthesizer("xtts", config_of(accepted, settings))
+
+
+@pytest.mark.parametrize(
+    ("units", "precision"),
+    [({}, "float32"), ({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16")],
+)
+def test_it_computes_in_what_the_processor_has_units_for(
+    units: dict[str, bool], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
+    assert best_precision("cpu") == precision
+    assert best_precision("cuda") == "float16"

@@ -1,17 +1,18 @@
 """The process tts with XTTS as its engine: two lanes spoken at once, each into its own downlink."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from checkpoints import SPEAKERS
-from stages import Appliance, Ear, a_translation
+from stages import Appliance, Ear, a_translation, wait_until
 
 import procs.tts
 from appliance.engines import xtts as engine_module
 from appliance.engines.registry import Engines
 from appliance.engines.xtts import Xtts, XttsSettings
-from appliance.frames.ring import END
+from appliance.frames.ring import END, START
 from appliance.frames.text import TextWriter
 from appliance.xtts import runtime
 
@@ -40,3 +41,28 @@ def test_two_lanes_are_spoken_at_once(appliance: Appliance, engine: Xtts, monkey
         assert frames[-1].flags & END
         assert any(any(frame.payload) for frame in frames)
     assert max(most) == 2
+
+
+def test_the_first_chunk_is_on_its_way_before_the_clause_is_spoken(
+    appliance: Appliance, engine: Xtts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procs.tts, "load_synthesizers", lambda _: Engines({"xtts": engine}, {"*": ("xtts",)}))
+    monkeypatch.setattr(runtime, "most_tokens", lambda *_: 60)
+    free, steps = threading.Event(), list[int]()
+    step = engine._runtime._batch.step
+
+    def held(slots: Sequence[int]) -> dict[int, int]:
+        steps.extend(slots)
+        assert len(steps) < 20 or free.wait(60)
+        return step(slots)
+
+    monkeypatch.setattr(engine._runtime._batch, "step", held)
+    ear = Ear(appliance.memory, 0)
+    appliance.start("tts", procs.tts.main)
+    TextWriter(appliance.memory.writer("translations")).write(a_translation("Bom dia, minha senhora.", 3))
+    wait_until(lambda: bool(ear.hears(0)))
+    assert ear.frames[0].flags & START
+    assert not any(frame.flags & END for frame in ear.frames)
+    early = len(ear.frames)
+    free.set()
+    assert len(ear.hears(1)) > early

@@ -15,6 +15,7 @@ from appliance.units import FRAME_BYTES
 from appliance.xtts.checkpoint import Checkpoint, load
 from appliance.xtts.hifigan import CONTEXT_FRAMES
 from appliance.xtts.pcm import FrameMaker
+from appliance.xtts.schedule import LONGEST_CHUNK_TOKENS
 from appliance.xtts.vocoder import MOST_ROWS, WINDOWS_FRAMES, Vocoder, VocoderStream
 
 WIDTH = 64
@@ -132,6 +133,24 @@ def test_a_stream_takes_nothing_after_its_end_and_no_more_than_the_model_makes(
         stream.push(latents(1, 1))
     with pytest.raises(ValueError, match="at most 605"):
         vocoder.open(voice(1)).push(latents(checkpoint.settings.most_audio_tokens + 1, 1))
+
+
+@pytest.mark.parametrize(("tokens", "frames"), [(LONGEST_CHUNK_TOKENS, 128), (LONGEST_CHUNK_TOKENS + 1, 192)])
+def test_the_longest_chunk_fills_its_window(
+    vocoder: Vocoder, monkeypatch: pytest.MonkeyPatch, tokens: int, frames: int
+) -> None:
+    sizes: list[int] = []
+
+    def rendered(_: torch.Tensor, mixing: torch.Tensor, *_more: object) -> torch.Tensor:
+        sizes.append(mixing.shape[1])
+        return torch.zeros(len(mixing), mixing.shape[1] * vocoder.samples_per_frame)
+
+    monkeypatch.setattr(vocoder, "render", rendered)
+    stream = vocoder.open(voice(1))
+    for _ in range(20):
+        stream.push(latents(tokens, 1))
+        vocoder.decode([stream])
+    assert max(sizes[1:]) == frames
 
 
 def test_the_network_is_called_with_few_shapes(checkpoint: Checkpoint) -> None:

@@ -1,0 +1,48 @@
+"""A clause's sound while its engine speaks: at 16 kHz, without silence around it or a seam between its pieces."""
+
+import numpy as np
+
+from appliance.engines.protocols import Samples, Speech
+from appliance.media.resample import Resampler
+from appliance.speech.trimming import Trimmer
+from appliance.units import NS_PER_S, SAMPLE_RATE_HZ
+
+
+class ClauseSound:
+    """What one engine says of one clause, from `began_ns` on.
+
+    `dry_ns`: when somebody who listened from the first piece on would hear nothing more, if no more came.
+    """
+
+    def __init__(self, began_ns: int) -> None:
+        self.began_ns = self.dry_ns = began_ns
+        self.samples = 0  # that have been given out
+        self._came_ns = 0  # as much speech came, silence around it included
+        self._rate_hz = SAMPLE_RATE_HZ
+        self._resampler = Resampler(SAMPLE_RATE_HZ)
+        self._trimmer = Trimmer(SAMPLE_RATE_HZ)
+
+    @property
+    def lead_ns(self) -> int:
+        """How long a listener had to wait so as to hear it all without a break: until it was there, for one piece."""
+        return self.dry_ns - self.began_ns - self._came_ns
+
+    def push(self, piece: Speech, now_ns: int) -> Samples:
+        """The next piece, which came at `now_ns`. Returns what can be played of it."""
+        lasts_ns = len(piece.samples) * NS_PER_S // piece.rate_hz
+        self._came_ns += lasts_ns
+        self.dry_ns = max(self.dry_ns, now_ns) + lasts_ns
+        before: Samples = np.zeros(0, np.float32)
+        if piece.rate_hz != self._rate_hz:
+            before = self._resampler.flush()
+            self._rate_hz, self._resampler = piece.rate_hz, Resampler(piece.rate_hz)
+        return self._given(self._trimmer.push(np.concatenate((before, self._resampler.push(piece.samples)))))
+
+    def finish(self) -> Samples:
+        """There is no more: the rest."""
+        rest = self._trimmer.push(self._resampler.flush())
+        return self._given(np.concatenate((rest, self._trimmer.finish())))
+
+    def _given(self, samples: Samples) -> Samples:
+        self.samples += len(samples)
+        return samples
