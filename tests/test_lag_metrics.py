@@ -6,6 +6,7 @@ from appliance.bench.lag_metrics import (
     Interpreted,
     audible_revisions,
     average_lagging,
+    evenly_spread_lag_ms,
     lag_report,
     length_adaptive_average_lagging,
     quality,
@@ -52,6 +53,16 @@ def test_words_begin_where_their_characters_do():
 
 def test_each_word_lags_behind_its_place_in_the_source():
     assert word_lags_ms(Interpreted("ab cd", 0, 1_000, 2_000, 3_000)) == [2_000, 2_000]
+
+
+def test_words_that_were_held_back_count_from_their_part_of_the_segment():
+    told_with_its_end = Interpreted("four words held back", 1_900, 2_000, 3_000, 5_000)
+    assert sum(word_lags_ms(told_with_its_end)) / 4 == pytest.approx(1_824.4, abs=0.1)
+    assert evenly_spread_lag_ms([told_with_its_end], [(0, 2_000)]) == pytest.approx(3_761.9 - 750, abs=0.1)
+    assert evenly_spread_lag_ms([told_with_its_end], [(0, 1_000), (1_000, 2_000)]) == pytest.approx(
+        3_761.9 - 375, abs=0.1
+    )
+    assert evenly_spread_lag_ms([], [(0, 2_000)]) == 0
 
 
 def test_a_slope_is_found_under_outliers():

@@ -34,13 +34,13 @@ def given_out(*transcripts: Transcript) -> list[str]:
             ["one two", "three", ""],
         ),
         (
-            "one that commits at the end: what two revisions agree on, but not the last three words",
-            [revision("", "one to"), revision("", "one two three four"), revision("one two three four", final=True)],
-            ["", "one", "two three four"],
+            "one that commits at the end: what two revisions agree on, but not the last two words",
+            [revision("", "one to"), revision("", "one two three"), revision("one two three", final=True)],
+            ["", "one", "two three"],
         ),
         (
             "a word that changes is not settled",
-            [revision("", "on my"), revision("", "one mile"), revision("", "one mile away from here")],
+            [revision("", "on my"), revision("", "one mile"), revision("", "one mile away from")],
             ["", "", "one mile"],
         ),
         (

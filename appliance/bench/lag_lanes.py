@@ -1,7 +1,7 @@
 """What came of a lane in `bench lag`: from the journal's entries to what was heard and when, in ms of the stream."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
@@ -43,7 +43,7 @@ def lane_result(entries: Sequence[JournalEntry], lane: int, start_ns: int) -> La
     known = accounts(own)
     return LaneResult(
         said=tuple(_said(account, start_ns) for account in known),
-        heard=tuple(_without_overlap([piece for account in known for piece in _heard(account, start_ns)])),
+        heard=tuple(_without_overlap([piece for each in enumerate(known) for piece in _heard(*each, start_ns)])),
         translation=" ".join(account.text for account in known if account.text),
         revisions=sum(_revisions(account, own) for account in known),
         unheard=sum(account.heard_until_ns is None for account in known),
@@ -66,7 +66,7 @@ def _said(account: Account, start_ns: int) -> Said:
     return Said(source.text, _since_ms(source.start_ns, start_ns), _since_ms(source.end_ns, start_ns))
 
 
-def _heard(account: Account, start_ns: int) -> Iterable[Interpreted]:
+def _heard(segment: int, account: Account, start_ns: int) -> Iterable[Interpreted]:
     for clause, spoken in sorted(account.spoken.items()):
         first = account.first_audio.get(clause)
         if first is not None:
@@ -76,6 +76,7 @@ def _heard(account: Account, start_ns: int) -> Iterable[Interpreted]:
                 source_end_ms=_since_ms(spoken.end_ns, start_ns),
                 first_ms=_since_ms(first.sent_ns, start_ns),
                 last_ms=_since_ms(first.sent_ns + spoken.frames * FRAME_NS, start_ns),
+                segment=segment,
             )
 
 
@@ -84,10 +85,7 @@ def _without_overlap(pieces: Sequence[Interpreted]) -> list[Interpreted]:
     ordered = sorted(pieces, key=lambda piece: piece.first_ms)
     ends = [min(piece.last_ms, following.first_ms) for piece, following in pairwise(ordered)]
     ends += [piece.last_ms for piece in ordered[-1:]]
-    return [
-        Interpreted(piece.text, piece.source_start_ms, piece.source_end_ms, piece.first_ms, end)
-        for piece, end in zip(ordered, ends, strict=True)
-    ]
+    return [replace(piece, last_ms=end) for piece, end in zip(ordered, ends, strict=True)]
 
 
 def _revisions(account: Account, entries: Iterable[JournalEntry]) -> int:

@@ -21,6 +21,7 @@ class Interpreted:
     source_end_ms: float
     first_ms: float  # its first sample on the wire
     last_ms: float
+    segment: int = 0  # which of the speaker's it belongs to
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,18 @@ def word_lags_ms(heard: Interpreted) -> list[float]:
     onsets = word_onsets_ms(heard)
     source_ms = heard.source_end_ms - heard.source_start_ms
     return [onset - (heard.source_start_ms + source_ms * place / len(onsets)) for place, onset in enumerate(onsets)]
+
+
+def evenly_spread_lag_ms(heard: Sequence[Interpreted], segments_ms: Sequence[tuple[float, float]]) -> float:
+    """The mean lag, had each segment's words their places evenly between its begin and end.
+
+    A word's own place is the speech that it was told with, which is later for words that were held back.
+    """
+    lags: list[float] = []
+    for segment, (begin_ms, end_ms) in enumerate(segments_ms):
+        onsets = [onset for piece in heard if piece.segment == segment for onset in word_onsets_ms(piece)]
+        lags += [onset - begin_ms - (end_ms - begin_ms) * place / len(onsets) for place, onset in enumerate(onsets)]
+    return float(np.mean(lags)) if lags else 0.0
 
 
 def slope_per_min(times_ms: Sequence[float], lags_ms: Sequence[float]) -> float:
