@@ -103,8 +103,8 @@ def test_the_kill_ladder(ladder, steps_taken, elapsed_ms, signal):
         (Signs(ago(90), ago(80), ago(0.4), busy_until_ns=ago(-9), halted_ns=ago(0.08)), Verdict.OK),
         (Signs(ago(90), ago(80), ago(0.1), busy_until_ns=ago(-9), halted_ns=ago(0.1)), Verdict.HALTED),
         (Signs(ago(1), ready_ns=0, heartbeat_ns=0, busy_until_ns=0, halted_ns=ago(0.1)), Verdict.HALTED),
-        (Signs(ago(90), ago(80), ago(0.9), busy_until_ns=ago(-4), still_ns=ago(0.6)), Verdict.OK),
-        (Signs(ago(90), ago(80), ago(0.6), busy_until_ns=ago(-4), still_ns=ago(0.9)), Verdict.OK),  # the loop turns
+        (Signs(ago(90), ago(80), ago(0.9), busy_until_ns=ago(-4), still_ns=ago(0.5)), Verdict.OK),
+        (Signs(ago(90), ago(80), ago(0.5), busy_until_ns=ago(-4), still_ns=ago(0.9)), Verdict.OK),  # the loop turns
         (Signs(ago(90), ago(80), ago(0.9), busy_until_ns=ago(-4), still_ns=ago(0.9)), Verdict.STILL),
         (Signs(ago(90), ago(80), ago(0.9), busy_until_ns=0, still_ns=ago(0.9)), Verdict.STILL),
         (Signs(ago(90), ago(80), ago(4), ago(-4), still_ns=ago(4), may_rest=True), Verdict.OK),

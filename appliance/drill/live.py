@@ -9,18 +9,15 @@ import psutil
 
 from appliance import clock
 from appliance.drill.table import Bounds, Fault, Outcome
-from appliance.drill.watch import MEDIA, Watch
+from appliance.drill.watch import Watch
 from appliance.frames.memory import Memory
 from appliance.supervision import snapshot
-from appliance.supervision.process_table import WATCHDOG, WORKERS, Process
-from appliance.supervision.recovery import STUCK_LADDER
+from appliance.supervision.process_table import WATCHDOG, WORKERS
 from appliance.supervision.vitals import Vitals
 from appliance.units import NS_PER_S
 
-SEEN_MS = 1_000.0  # a death; the watchdog looks twenty times a second
-LATE_MS = 500.0  # that it may be late with somebody who is silent
+SEEN_MS = 1_000.0  # the watchdog looks twenty times a second
 GAP_MS = 250.0
-LADDER_MS = float(sum(grace_ms for _, grace_ms in STUCK_LADDER))
 START_S = 30.0  # until everything is up again between two faults
 SETTLED_S = 5.0  # until what a fault has left is cleared away
 LOOK_S = 0.05
@@ -55,15 +52,9 @@ def faults() -> tuple[Fault, ...]:
     killed = [(row, "kill -9") for row in WORKERS]
     stopped = [(row, "SIGSTOP") for row in WORKERS if row.needed]
     return tuple(
-        Fault(number, row.name, how, _bounds(row, how)) for number, (row, how) in enumerate([*killed, *stopped], 1)
+        Fault(number, row.name, how, Bounds(SEEN_MS, row.ready_s, GAP_MS))
+        for number, (row, how) in enumerate([*killed, *stopped], 1)
     )
-
-
-def _bounds(row: Process, how: str) -> Bounds:
-    silent_ms = row.heartbeat_s * 1_000 if how == "SIGSTOP" else 0.0
-    seen_ms = silent_ms + LATE_MS if silent_ms else SEEN_MS
-    gap_ms = GAP_MS + (silent_ms + LADDER_MS if silent_ms and row.name == MEDIA else 0.0)
-    return Bounds(seen_ms, row.ready_s, gap_ms)
 
 
 def run(instance: str, chosen: tuple[Fault, ...], lost: Lost) -> Iterator[tuple[Fault, Outcome]]:

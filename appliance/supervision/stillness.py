@@ -13,7 +13,7 @@ from threading import get_native_id
 
 from appliance.units import NS_PER_MS
 
-LIMIT_NS = 700 * NS_PER_MS
+LIMIT_NS = 600 * NS_PER_MS
 AWAY_NS = 400 * NS_PER_MS  # between two looks: then whoever looks was away, and the others perhaps as well
 TRIFLE_NS = 4 * NS_PER_MS  # of processor time: threads that look after something else wake up now and then
 WANTS_TO_GO_ON = (b"R", b"D")  # proc_pid_stat(5): it computes or waits for its turn; it waits for a disk
