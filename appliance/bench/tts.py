@@ -8,7 +8,6 @@ that this device is measured to have.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,8 +19,7 @@ import torch
 from appliance.bench.report import Measurement, Report, Target, at_least, at_most, this_machine
 from appliance.bench.xtts_weights import FULL, SPEAKERS, TINY, make_checkpoint, reference
 from appliance.engines.protocols import ClonedVoice, EngineError
-from appliance.xtts.apart import apart
-from appliance.xtts.checkpoint import Checkpoint, load
+from appliance.xtts.checkpoint import load
 from appliance.xtts.guards import most_tokens
 from appliance.xtts.precision import best_precision
 from appliance.xtts.runtime import Runtime
@@ -116,28 +114,30 @@ def trial_of(device: str, precision: str, streams: str, rounds: int, small: bool
 def run(trial: Trial, folder: Path, tell: Tell) -> Report:
     """Measure, in `folder`, which takes 2 GB. Raises EngineError."""
     tell("making random weights")
-    apart(lambda: make_checkpoint(folder, TINY if trial.small else FULL, stop_bias=NEVER_ENDS))
+    make_checkpoint(folder, TINY if trial.small else FULL, stop_bias=NEVER_ENDS)
     tell("loading them")
     began = time.perf_counter()
-    checkpoint = apart(lambda: load(folder))
+    checkpoint = load(folder)
     voice = checkpoint.speakers[SPEAKERS[0]]
-    with closing(_started(checkpoint, trial)) as runtime:
+    runtime = Runtime(checkpoint, trial.device, trial.precision, slots=max(trial.streams))
+    try:
+        if trial.device != "cpu":
+            runtime.measure(voice)
         _listen(runtime, voice, trial.text, 1)
         cold_start_s = time.perf_counter() - began
         counts = [count for count in trial.streams if count <= runtime.most_streams]
-    model = apart(lambda: reference(folder, trial.device))
-    ours: dict[int, list[list[Heard]]] = {count: [] for count in counts}
-    theirs = []
-    for number in range(1, trial.rounds + 1):
-        tell(f"round {number} of {trial.rounds}: {COQUI}")
-        theirs.append(apart(lambda: _listen_to_coqui(model, voice, trial.text, trial.device)))
-        # Not before: threads of ours that wait would make coqui-tts slower than it is where it is alone (see apart.py).
-        with closing(_started(checkpoint, trial)) as runtime:
-            _listen(runtime, voice, SHORT_TEXT, 1)
+        model = reference(folder, trial.device)
+        ours: dict[int, list[list[Heard]]] = {count: [] for count in counts}
+        theirs = []
+        for number in range(1, trial.rounds + 1):
+            tell(f"round {number} of {trial.rounds}: coqui-tts")
+            theirs.append(_listen_to_coqui(model, voice, trial.text, trial.device))
             for count in counts:
                 tell(f"round {number} of {trial.rounds}: {count} at once")
                 ours[count].append(_listen(runtime, voice, trial.text, count))
-    floors = _floors(trial.device, checkpoint.weights.values(), counts) if trial.device != "cpu" else []
+        floors = _floors(trial.device, checkpoint.weights.values(), counts) if trial.device != "cpu" else []
+    finally:
+        runtime.close()
     measurements = [
         Measurement(OURS, "cold start", cold_start_s, "s"),
         *(one for count in counts for one in _of_ours(count, ours[count])),
@@ -147,14 +147,6 @@ def run(trial: Trial, folder: Path, tell: Tell) -> Report:
     ]
     targets = _cpu_targets(ours, theirs) if trial.device == "cpu" else _gpu_targets(ours, cold_start_s)
     return Report(this_machine(), tuple(measurements), tuple(targets))
-
-
-def _started(checkpoint: Checkpoint, trial: Trial) -> Runtime:
-    """On a GPU with everything recorded; on a CPU, which carries nobody, it takes as many as are asked for."""
-    runtime = apart(lambda: Runtime(checkpoint, trial.device, trial.precision, slots=max(trial.streams)))
-    if trial.device != "cpu":
-        apart(lambda: runtime.measure(checkpoint.speakers[SPEAKERS[0]]))
-    return runtime
 
 
 def _listen(runtime: Runtime, voice: ClonedVoice, text: str, streams: int) -> list[Heard]:

@@ -11,7 +11,6 @@ import torch
 from appliance.engines.languages import SPOKEN, best_match
 from appliance.engines.protocols import ClauseSizes, ClonedVoice, EngineError, Samples, Speech
 from appliance.xtts.acceptance import require_acceptance
-from appliance.xtts.apart import apart
 from appliance.xtts.checkpoint import load
 from appliance.xtts.conditioning import Conditioner
 from appliance.xtts.failures import Failure, failure_of
@@ -45,18 +44,19 @@ class Xtts:
     def __init__(self, settings: XttsSettings) -> None:
         require_acceptance(settings.folder, settings.acceptance_file)
         device = _device(settings.device)
-        torch.set_num_threads(settings.threads)
-        checkpoint = apart(lambda: load(settings.folder))
+        checkpoint = load(settings.folder)
         known = {tag: OWN_NAMES.get(tag, tag) for tag in SPOKEN["xtts"]}
         self._own_names = {tag: name for tag, name in known.items() if name in checkpoint.settings.languages}
         self.languages = frozenset(self._own_names)
         self._voice = _stock_voice(checkpoint.speakers, settings)
-        self._conditioner = apart(lambda: Conditioner(checkpoint.weights, checkpoint.settings))
+        self._conditioner = Conditioner(checkpoint.weights, checkpoint.settings)
         self.conditioning_model = self._conditioner.model
+        torch.set_num_threads(settings.threads)
         kind = torch.device(device).type
-        precision, slots = _precision(settings.precision, kind), settings.streams or SLOTS[kind]
         try:
-            self._runtime = apart(lambda: Runtime(checkpoint, device, precision, slots))
+            self._runtime = Runtime(
+                checkpoint, device, _precision(settings.precision, kind), settings.streams or SLOTS[kind]
+            )
         except (RuntimeError, MemoryError) as error:
             if failure_of(error) is not Failure.OUT_OF_MEMORY:
                 raise EngineError(f'XTTS cannot run on "{device}": {str(error).splitlines()[0]}') from None
@@ -68,7 +68,7 @@ class Xtts:
         return self._runtime.most_streams
 
     def warm(self) -> None:
-        apart(lambda: self._runtime.measure(self._voice))
+        self._runtime.measure(self._voice)
 
     def close(self) -> None:
         """End what is being spoken."""
@@ -92,7 +92,7 @@ class Xtts:
 
     def condition(self, speaker_id: str, samples: Samples, rate_hz: int) -> ClonedVoice:
         """What this model speaks as that person with."""
-        return apart(lambda: self._conditioner.condition(speaker_id, samples, rate_hz))
+        return self._conditioner.condition(speaker_id, samples, rate_hz)
 
 
 def _device(wanted: str) -> str:

@@ -109,7 +109,6 @@ class Runtime:
 
         From then on no more streams are accepted than that allows (`most_streams`).
         """
-        self._choose_device()
         if self._device.type == "cuda":
             self._batch.record()
         self._vocoder.warm(torch.from_numpy(voice.speaker_embedding))
