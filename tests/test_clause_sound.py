@@ -6,7 +6,7 @@ import pytest
 from appliance.engines.protocols import Speech
 from appliance.media.resample import resample
 from appliance.speech.trimming import trimmed
-from appliance.stages.clause_sound import ClauseSound
+from appliance.stages.clause_sound import MOST_MARGIN_MS, ClauseSound, next_margin_ms
 from appliance.units import NS_PER_MS
 
 SPOKEN = np.concatenate(
@@ -31,15 +31,32 @@ def test_the_first_sound_is_there_with_its_first_piece() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pieces_ms", "lead_ms"),
+    ("pieces_ms", "lead_ms", "late_ms"),
     [
-        ([(900, 2_000)], 900),  # in one piece: when it is there
-        ([(200, 150), (300, 1_000), (1_200, 1_000)], 200),  # each before the one before it has been heard
-        ([(200, 150), (500, 1_000)], 350),  # 150 ms too late
+        ([(900, 2_000)], 900, 0),  # in one piece: when it is there
+        ([(200, 150), (300, 1_000), (1_200, 1_000)], 200, 0),  # each before the one before it has been heard
+        ([(200, 150), (500, 1_000)], 350, 150),
     ],
 )
-def test_what_it_takes_is_how_long_a_listener_had_to_wait(pieces_ms: list[tuple[int, int]], lead_ms: int) -> None:
+def test_what_it_takes_is_how_long_a_listener_had_to_wait(
+    pieces_ms: list[tuple[int, int]], lead_ms: int, late_ms: int
+) -> None:
     sound = ClauseSound(5 * NS_PER_MS)
     for came_ms, lasts_ms in pieces_ms:
         sound.push(Speech(np.zeros(16 * lasts_ms, np.float32), 16_000), (5 + came_ms) * NS_PER_MS)
     assert sound.lead_ns == lead_ms * NS_PER_MS
+    assert sound.late_ns == late_ms * NS_PER_MS
+
+
+@pytest.mark.parametrize(
+    ("margin_ms", "late_ms", "after_ms"),
+    [
+        (0, 0, 0),  # an engine that gives its clauses whole, or quicker than they are heard, is never kept back
+        (0, 150, 150),
+        (150, 200, 200),
+        (150, 0, 75),  # it has caught up
+        (0, 5_000, MOST_MARGIN_MS),
+    ],
+)
+def test_after_a_hole_the_next_clauses_begin_a_little_later(margin_ms: float, late_ms: float, after_ms: float) -> None:
+    assert next_margin_ms(margin_ms, late_ms) == after_ms

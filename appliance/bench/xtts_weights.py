@@ -36,12 +36,17 @@ FULL = Size(layers=30, width=1024, heads=16, text_tokens=6681)
 
 
 def make_checkpoint(
-    folder: Path, size: Size = TINY, pickled_config: bool = False, stop_bias: float | None = None
+    folder: Path,
+    size: Size = TINY,
+    pickled_config: bool = False,
+    stop_bias: float | None = None,
+    loudness: float = 1.0,
 ) -> Path:
     """Write config.json, model.pth, vocab.json and speakers_xtts.pth, and return `folder`. FULL: 1.9 GB, a minute.
 
     `pickled_config`: model.pth also holds its configuration as a Python object, as the file of 2023 does.
     `stop_bias` is added to what the model thinks of its stop token: -1000 never ends, +1000 ends at once.
+    `loudness`: how many times as loud it is as random weights are, which is -44 dB.
     """
     provide_torchaudio()
     from TTS.tts.configs.xtts_config import XttsArgs, XttsConfig  # noqa: PLC0415
@@ -60,6 +65,7 @@ def make_checkpoint(
     )
     config = XttsConfig(model_args=arguments)
     model = _random_model(config, folder / "vocab.json", stop_bias)
+    model.hifigan_decoder.waveform_decoder.conv_post.weight.data *= loudness
     config.save_json(str(folder / "config.json"))
     _save_model(model, config, folder / "model.pth", pickled_config)
     torch.save({name: _random_speaker(size.width) for name in SPEAKERS}, folder / "speakers_xtts.pth")

@@ -7,6 +7,17 @@ from appliance.media.resample import Resampler
 from appliance.speech.trimming import Trimmer
 from appliance.units import NS_PER_S, SAMPLE_RATE_HZ
 
+MOST_MARGIN_MS = 400.0  # an engine that is slower than speech is not helped by more
+
+
+def next_margin_ms(margin_ms: float, late_ms: float) -> float:
+    """For how long the first sound of an engine's next clause is kept back, after one that came `late_ms` too late.
+
+    What follows may come slower than it is heard, on a machine that has other work too: better a little later than with
+    a hole after the first word.
+    """
+    return min(MOST_MARGIN_MS, max(late_ms, margin_ms / 2))
+
 
 class ClauseSound:
     """What one engine says of one clause, from `began_ns` on.
@@ -15,7 +26,7 @@ class ClauseSound:
     """
 
     def __init__(self, began_ns: int) -> None:
-        self.began_ns = self.dry_ns = began_ns
+        self.began_ns = self.dry_ns = self.first_ns = began_ns
         self.samples = 0  # that have been given out
         self._came_ns = 0  # as much speech came, silence around it included
         self._rate_hz = SAMPLE_RATE_HZ
@@ -27,8 +38,14 @@ class ClauseSound:
         """How long a listener had to wait so as to hear it all without a break: until it was there, for one piece."""
         return self.dry_ns - self.began_ns - self._came_ns
 
+    @property
+    def late_ns(self) -> int:
+        """How much later than its first piece it had to be heard for that."""
+        return self.lead_ns - (self.first_ns - self.began_ns)
+
     def push(self, piece: Speech, now_ns: int) -> Samples:
         """The next piece, which came at `now_ns`. Returns what can be played of it."""
+        self.first_ns = self.first_ns if self._came_ns else now_ns
         lasts_ns = len(piece.samples) * NS_PER_S // piece.rate_hz
         self._came_ns += lasts_ns
         self.dry_ns = max(self.dry_ns, now_ns) + lasts_ns

@@ -21,7 +21,7 @@ from appliance.engines.registry import ELSEWHERE, for_language
 from appliance.recovery.breaker import PATIENCE_MS
 from appliance.speech.catch_up import learned, synthesis_ms
 from appliance.speech.phrasing import Voice
-from appliance.stages.clause_sound import ClauseSound
+from appliance.stages.clause_sound import ClauseSound, next_margin_ms
 from appliance.stages.engine_chain import EngineChain
 from appliance.stages.lane_speech import Clause
 from appliance.stages.leg_voices import LegVoices, Way
@@ -80,6 +80,7 @@ class Synthesis:
         self._legs = LegVoices(context, chain.engines.by_name)
         self._overdue: dict[str, list[Call[Speech]]] = {}  # that nobody waits for any more, by engine
         self._voices: dict[tuple[str, str], Voice] = {}  # by engine and language
+        self._margins_ms: dict[str, float] = {}  # by engine
 
     def who_speaks(self, language: str) -> Sequence[str]:
         """The engines for `language`, in their order. Raises EngineError where there is none."""
@@ -124,7 +125,7 @@ class Synthesis:
             if is_over or (job.call is None and self._chain.first(job.names, job.failed) is None):
                 self._jobs.remove(job)
                 yield News(job.clause, _taken(job.fresh), True)
-            elif job.fresh:
+            elif job.fresh and self._may_be_heard(job):
                 yield News(job.clause, _taken(job.fresh), False)
         self._context.busy_since(min((job.sound.began_ns for job in self._jobs if job.call), default=None))
 
@@ -191,6 +192,10 @@ class Synthesis:
             job.fresh.append(self._legs.spoken(job.clause, job.way, job.name))
         job.fresh.append(samples)
 
+    def _may_be_heard(self, job: _Job) -> bool:
+        """Whether there is time for what follows to come."""
+        return (now_ns() - job.sound.first_ns) / NS_PER_MS >= self._margins_ms.get(job.name, 0.0)
+
     def _leave(self, job: _Job) -> None:
         """Wait no longer for the engine; it may be in the middle of something."""
         assert job.call, "it was asked"
@@ -240,6 +245,8 @@ class Synthesis:
         """The last sound of a clause; what the engine took for it is remembered."""
         self._chain.answered(job.name)
         self._hear(job, job.sound.finish())
+        margin_ms = self._margins_ms.get(job.name, 0.0)
+        self._margins_ms[job.name] = next_margin_ms(margin_ms, job.sound.late_ns / NS_PER_MS)
         key = job.name, job.clause.translation.target_language
         voice, speech_ms = self._voices[key], 1000 * job.sound.samples / SAMPLE_RATE_HZ
         cost = learned(voice.cost, job.sound.lead_ns / NS_PER_MS, speech_ms, len(job.clause.text))

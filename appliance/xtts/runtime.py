@@ -111,6 +111,7 @@ class Runtime:
         """
         if self._device.type == "cuda":
             self._batch.record()
+        self._vocoder.warm(torch.from_numpy(voice.speaker_embedding))
         sizes = [1 << bit for bit in range(self.most_streams.bit_length())]
         turn_ms = [(streams, self._turn_ms(voice, streams)) for streams in sizes if streams <= self.most_streams]
         self.most_streams = min(self.most_streams, capacity(turn_ms))

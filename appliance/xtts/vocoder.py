@@ -112,6 +112,14 @@ class Vocoder:
                         parts[place].append(sound)
         return [torch.cat(part) if part else torch.zeros(0) for part in parts]
 
+    def warm(self, speaker_embedding: Tensor) -> None:
+        """Compute a window of each size: one that the processor has not met takes 0.1 s and more."""
+        for frames in WINDOWS_FRAMES:
+            stream = self.open(speaker_embedding)
+            stream.push(torch.zeros(int(frames / (self._factor * self._stretch)), self._settings.width))
+            stream.finish()
+            self.decode([stream])
+
     def render(self, latents: Tensor, mixing: Tensor, voices: Tensor, ends: Tensor | None) -> Tensor:
         """(rows, latents, width), (rows, frames, latents), (rows, 512) → (rows, frames · 256): one call of the network.
 

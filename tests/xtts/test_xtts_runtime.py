@@ -194,6 +194,29 @@ def test_the_capacity_is_measured(start: Start, voice: ClonedVoice) -> None:
     assert heard(runtime, voice, "Sim.").size  # nobody is left in a slot
 
 
+def test_the_first_caller_waits_for_no_window_that_the_vocoder_has_not_met(
+    start: Start, voice: ClonedVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "most_tokens", lambda *_: 120)
+    runtime, met = start(1), set[int]()
+    render = runtime._vocoder.render
+
+    def watched(
+        latents: torch.Tensor, mixing: torch.Tensor, voices: torch.Tensor, ends: torch.Tensor | None
+    ) -> torch.Tensor:
+        met.add(mixing.shape[1])
+        return render(latents, mixing, voices, ends)
+
+    monkeypatch.setattr(runtime._vocoder, "render", watched)
+    runtime.measure(voice)
+    before = set(met)
+    assert heard(runtime, voice, "Sim.").size > 100_000
+    assert met == before
+    met.clear()
+    assert heard(runtime, voice, "Sim.").size > 100_000
+    assert max(met) == 128  # chunks fill their windows
+
+
 def test_who_listens_when_it_is_shut_down_is_told(start: Start, voice: ClonedVoice) -> None:
     runtime = start(1)
     sound = runtime.open(voice, "Sim.", "pt")
