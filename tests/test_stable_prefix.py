@@ -176,7 +176,7 @@ def test_the_last_words_of_a_partial_translation_wait_although_two_agree():
     assert stable.push("a porta azul da casa", 1) == "da"
 
 
-@pytest.mark.parametrize(("backlog_ms", "words"), [(0, 5), (149, 5), (150, 6), (9_000, 6)])
+@pytest.mark.parametrize(("backlog_ms", "words"), [(0, 5), (149, 5), (150, 6), (320, 7), (9_000, 7)])
 def test_more_words_wait_while_the_listener_has_something_to_hear(backlog_ms, words):
     assert words_to_hold_back(backlog_ms) == words
 
