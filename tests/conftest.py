@@ -6,7 +6,10 @@ from collections.abc import Iterator
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in the appliance's workers; read when numpy is imported
 
 import pytest
+from call_site import Site
 from stages import Appliance
+
+from appliance.demo.softphone import Softphone
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,3 +35,16 @@ def appliance() -> Iterator[Appliance]:
     made = Appliance()
     yield made
     made.close()
+
+
+@pytest.fixture
+def ann(site: Site) -> Iterator[Softphone]:
+    """A phone of the `site` that a file of tests has; so is `ben`."""
+    with site.phone("ann") as phone:
+        yield phone
+
+
+@pytest.fixture
+def ben(site: Site) -> Iterator[Softphone]:
+    with site.phone("ben") as phone:
+        yield phone

@@ -46,18 +46,6 @@ def appliance(site: Site) -> Iterator[Appliance]:
         yield made
 
 
-@pytest.fixture
-def ann(site: Site) -> Iterator[Softphone]:
-    with site.phone("ann") as phone:
-        yield phone
-
-
-@pytest.fixture
-def ben(site: Site) -> Iterator[Softphone]:
-    with site.phone("ben") as phone:
-        yield phone
-
-
 def asr_finds(appliance: Appliance, language: str, foreign: str = "") -> None:
     """Tell it as asr does."""
     leg = next(leg for leg in appliance.roster.legs if leg.language == "auto")

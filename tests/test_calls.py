@@ -43,18 +43,6 @@ def appliance(site: Site) -> Iterator[Appliance]:
         yield made
 
 
-@pytest.fixture
-def ann(site: Site) -> Iterator[Softphone]:
-    with site.phone("ann") as phone:
-        yield phone
-
-
-@pytest.fixture
-def ben(site: Site) -> Iterator[Softphone]:
-    with site.phone("ben") as phone:
-        yield phone
-
-
 def test_the_caller_hears_ringing_and_then_both_are_in_the_room(
     site: Site, appliance: Appliance, ann: Softphone, ben: Softphone
 ) -> None:

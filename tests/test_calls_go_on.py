@@ -26,18 +26,6 @@ def appliance(site: Site) -> Iterator[Appliance]:
         yield made
 
 
-@pytest.fixture
-def ann(site: Site) -> Iterator[Softphone]:
-    with site.phone("ann") as phone:
-        yield phone
-
-
-@pytest.fixture
-def ben(site: Site) -> Iterator[Softphone]:
-    with site.phone("ben") as phone:
-        yield phone
-
-
 def test_without_the_appliance_people_are_connected_as_they_are(site: Site, ann: Softphone, ben: Softphone) -> None:
     connect(ann, "101", ben)
     ann.say(tone(700, 3))

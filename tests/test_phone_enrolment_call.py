@@ -84,12 +84,6 @@ class Reader:
         return sorted(path.name for path in self._spool.glob("*"))
 
 
-@pytest.fixture
-def ann(site: Site) -> Iterator[Softphone]:
-    with site.phone("ann") as phone:
-        yield phone
-
-
 def code_for(site: Site, name: str) -> str:
     with VoiceStore(site.config.voices.folder, site.config.voices.key_file) as store:
         return invite(store, Wanted(name), ("en",), datetime.now(UTC))[0]

@@ -100,29 +100,33 @@ class VoicesApi:
             self._opened.close()
 
     def _table(self) -> list[Asked]:
-        def asked(what: str, summary: str, handler: Handler, takes: Any, gives: Any, **more: Any) -> Asked:
-            method, path = what.split(" ")
-            return Asked(
-                Operation(method, path, summary, takes, gives, **({"status": 200, "open": False} | more)),
-                handler,
-            )
+        return [*self._for_visits(), *self._for_voices(), *self._for_enrolments(), *self._for_invitations()]
 
-        m = messages
-        one = "/api/voices/{speaker_id}"
+    def _for_visits(self) -> list[Asked]:
         entering: dict[str, Any] = {"open": True, "refuses": (403, 409, 429)}
         return [
-            asked("GET /api/session", "Who is logged in", self._visit, None, m.Visit, open=True),
-            asked(
-                "POST /api/password", "First visit: set the password", self._first, m.FirstVisit, m.Visit, **entering
+            _asked("GET /api/session", "Who is logged in", self._visit, None, messages.Visit, open=True),
+            _asked(
+                "POST /api/password",
+                "First visit: set the password",
+                self._first,
+                messages.FirstVisit,
+                messages.Visit,
+                **entering,
             ),
-            asked("POST /api/session", "Log in", self._log_in, m.Login, m.Visit, **entering),
-            asked("DELETE /api/session", "Log out", self._log_out, None, m.Visit),
-            asked("POST /api/token", "Make a token for programs", self._token, None, m.Token),
-            asked("GET /api/voices", "All voices", self._list, None, Voices, refuses=(503,)),
-            asked(f"GET {one}", "One voice", self._show, None, Card, refuses=(404, 503)),
-            asked(f"PATCH {one}", "Give it another name", self._rename, m.Rename, Card, refuses=(404, 503)),
-            asked(f"DELETE {one}", "Delete it for good", self._delete, None, None, status=204, refuses=(404, 503)),
-            asked(
+            _asked("POST /api/session", "Log in", self._log_in, messages.Login, messages.Visit, **entering),
+            _asked("DELETE /api/session", "Log out", self._log_out, None, messages.Visit),
+            _asked("POST /api/token", "Make a token for programs", self._token, None, messages.Token),
+        ]
+
+    def _for_voices(self) -> list[Asked]:
+        one = "/api/voices/{speaker_id}"
+        return [
+            _asked("GET /api/voices", "All voices", self._list, None, Voices, refuses=(503,)),
+            _asked(f"GET {one}", "One voice", self._show, None, Card, refuses=(404, 503)),
+            _asked(f"PATCH {one}", "Give it another name", self._rename, messages.Rename, Card, refuses=(404, 503)),
+            _asked(f"DELETE {one}", "Delete it for good", self._delete, None, None, status=204, refuses=(404, 503)),
+            _asked(
                 f"POST {one}/withdrawal",
                 "Record that its consent is withdrawn",
                 self._withdraw,
@@ -130,47 +134,62 @@ class VoicesApi:
                 Card,
                 refuses=(404, 409, 503),
             ),
-            asked(
+            _asked(
                 f"POST {one}/speech",
                 "Hear it say something, as WAV",
                 self._say,
-                m.Sentence,
+                messages.Sentence,
                 bytes,
                 refuses=(404, 409, 503),
             ),
-            asked(
+        ]
+
+    def _for_enrolments(self) -> list[Asked]:
+        return [
+            _asked(
                 "POST /api/recordings",
                 "Upload a WAV or FLAC; ?name=",
                 self._upload,
                 bytes,
-                m.Uploaded,
+                messages.Uploaded,
                 status=201,
                 refuses=(400, 409, 413, 503, 507),
             ),
-            asked("DELETE /api/recordings/{id}", "Forget it", self._forget, None, None, status=204, refuses=(404,)),
-            asked(
+            _asked("DELETE /api/recordings/{id}", "Forget it", self._forget, None, None, status=204, refuses=(404,)),
+            _asked(
                 "POST /api/enrolments",
                 "Enrol a voice",
                 self._enrol,
-                m.Enrolment,
-                m.Progress,
+                messages.Enrolment,
+                messages.Progress,
                 status=202,
                 refuses=(404, 409),
             ),
-            asked("GET /api/enrolments/{id}", "How far it is", self._progress, None, m.Progress, refuses=(404,)),
-            asked(
-                "GET /api/invitations", "Who may enrol by telephone", self._invited, None, m.Invitations, refuses=(503,)
+            _asked(
+                "GET /api/enrolments/{id}", "How far it is", self._progress, None, messages.Progress, refuses=(404,)
             ),
-            asked(
+        ]
+
+    def _for_invitations(self) -> list[Asked]:
+        return [
+            _asked(
+                "GET /api/invitations",
+                "Who may enrol by telephone",
+                self._invited,
+                None,
+                messages.Invitations,
+                refuses=(503,),
+            ),
+            _asked(
                 "POST /api/invitations",
                 "Invite somebody to enrol by telephone",
                 self._invite,
-                m.Invite,
-                m.Code,
+                messages.Invite,
+                messages.Code,
                 status=201,
                 refuses=(409, 503),
             ),
-            asked(
+            _asked(
                 "DELETE /api/invitations/{id}",
                 "Take an invitation back",
                 self._uninvite,
@@ -319,3 +338,9 @@ def _withdrawn(profile: Profile) -> Profile:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _asked(what: str, summary: str, handler: Handler, takes: Any, gives: Any, **more: Any) -> Asked:
+    """`what` is its method and path; it answers 200 to those who are logged in, if `more` does not say otherwise."""
+    method, path = what.split(" ")
+    return Asked(Operation(method, path, summary, takes, gives, **({"status": 200, "open": False} | more)), handler)
