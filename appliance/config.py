@@ -98,10 +98,14 @@ class EmergencyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OpsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where operators and their programs find metrics, health and events, over HTTP."""
+    """Where operators and their programs find metrics, health and events, over HTTP; from elsewhere, over TLS."""
 
     host: str = "127.0.0.1"
     port: int = 9470
+    names: tuple[str, ...] = ()  # under which browsers reach it, beside those that the system knows
+    certificate_file: str = ""  # PEM, with those that have signed it; empty: a self-signed one, kept in tls_folder
+    key_file: str = ""
+    tls_folder: Path = Path("~/.local/share/dragoman/tls")
     access_file: Path = Path("~/.config/dragoman/access.json")  # hashes of the administrator's password and token
 
 
@@ -278,18 +282,33 @@ def load(path: Path) -> Config:
     return msgspec.structs.replace(
         config,
         cache_dir=config.cache_dir.expanduser(),
-        ops=msgspec.structs.replace(config.ops, access_file=config.ops.access_file.expanduser()),
+        ops=_ops_at_home(config.ops),
         voices=_at_home(config.voices),
         asterisk=msgspec.structs.replace(config.asterisk, ari_password=password),
         routes=tuple(_with_glossary_beside(path, route) for route in config.routes),
     )
 
 
+def _ops_at_home(ops: OpsConfig) -> OpsConfig:
+    return msgspec.structs.replace(
+        ops,
+        access_file=ops.access_file.expanduser(),
+        tls_folder=ops.tls_folder.expanduser(),
+        certificate_file=_path_at_home(ops.certificate_file),
+        key_file=_path_at_home(ops.key_file),
+    )
+
+
+def _path_at_home(path: str) -> str:
+    """`path` without `~`; empty stays empty."""
+    return str(Path(path).expanduser()) if path else ""
+
+
 def _at_home(voices: VoicesConfig) -> VoicesConfig:
     return msgspec.structs.replace(
         voices,
         folder=voices.folder.expanduser(),
-        ecapa_folder=str(Path(voices.ecapa_folder).expanduser()) if voices.ecapa_folder else "",
+        ecapa_folder=_path_at_home(voices.ecapa_folder),
         key_file=voices.key_file.expanduser(),
         prompts_folder=voices.prompts_folder.expanduser(),
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from appliance.config import AUTO, Config, ConfigError, Route, chain
+from appliance.config import AUTO, Config, ConfigError, OpsConfig, Route, chain
 from appliance.engines.languages import RECOGNIZED, TRANSLATED, best_match, pair_for
 from appliance.engines.registry import EVERY_OTHER, RECOGNIZERS, STREAMING_RECOGNIZERS, SYNTHESIZERS, TRANSLATORS
 from appliance.frames.layout import Layout, places
@@ -12,6 +12,7 @@ from appliance.glossaries import read_glossaries
 from appliance.supervision.process_table import rows
 from appliance.telephony import asterisk_config
 from appliance.telephony.routes import fallback_of
+from appliance.tls.names import speaks_tls
 from appliance.voices.choice import STOCK
 from appliance.voices.scales import scale_of
 
@@ -128,10 +129,17 @@ def _ports(config: Config) -> tuple[str, ...]:
     return (
         f"UDP {media.host}:{media.port}: all audio between Asterisk and the appliance",
         f"TCP {asterisk.ari_url}: Asterisk's REST interface",
-        f"TCP {ops.host}:{ops.port}: metrics, health and the operators' page",
+        f"TCP {ops.host}:{ops.port}: metrics, health and the operators' page, {_tls(ops)}",
         f"UDP {asterisk.sip_host}:{asterisk.sip_port}: SIP, phones and trunks",
         f"UDP {asterisk.rtp_first_port} to {asterisk.rtp_last_port}: RTP of Asterisk",
     )
+
+
+def _tls(ops: OpsConfig) -> str:
+    if not speaks_tls(ops):
+        return "not encrypted, for this machine alone"
+    shown = f"the certificate {ops.certificate_file}" if ops.certificate_file else "a certificate of its own"
+    return f"over TLS with {shown}; in plain text for this machine (127.0.0.1), metrics and health for all"
 
 
 def _asterisk_problems(config: Config) -> Iterator[str]:

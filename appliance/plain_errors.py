@@ -13,6 +13,7 @@ PLAIN_ERRORS = frozenset(
         "appliance.frames.memory.MemoryRefused",
         "appliance.ops.errors.OpsError",
         "appliance.supervision.sockets.SocketError",
+        "appliance.tls.certificate.TlsError",
         "appliance.voices.errors.VoiceError",
     }
 )

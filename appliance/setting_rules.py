@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from appliance.tls.names import is_name
 from appliance.toml_shape import shown
 from appliance.voices.scales import scale_of
 
 if TYPE_CHECKING:
-    from appliance.config import Config, VoicesConfig
+    from appliance.config import Config, OpsConfig, VoicesConfig
 
 INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # goes into the names of shared memory and semaphores
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # goes into section names of Asterisk's configuration
@@ -26,8 +27,7 @@ def name_problems(config: "Config") -> Iterator[str]:
     for table, name in named:
         if not NAME.fullmatch(name):
             yield f"{table}: {shown(name)} cannot be a name; use letters, digits, _ and -"
-    if not config.ops.host:
-        yield 'ops.host: is empty; write "127.0.0.1", or "0.0.0.0" to be reached from everywhere'
+    yield from _ops_problems(config.ops)
     for trunk in config.trunks:
         if trunk.registers and not (trunk.username and trunk.password):
             yield f"trunks: {shown(trunk.name)} registers without a username and password; add both"
@@ -39,6 +39,17 @@ def name_problems(config: "Config") -> Iterator[str]:
         for codec in codecs:
             if codec not in CODECS:
                 yield f"{table}: codec {shown(codec)} is not known; there are {', '.join(CODECS)}"
+
+
+def _ops_problems(ops: "OpsConfig") -> Iterator[str]:
+    if not ops.host:
+        yield 'ops.host: is empty; write "127.0.0.1", or "0.0.0.0" to be reached from everywhere'
+    for name in ops.names:
+        if not is_name(name):
+            yield f"ops.names: {shown(name)} is neither the name of a host nor an address; write one like box.example"
+    for key, other in (("certificate_file", "key_file"), ("key_file", "certificate_file")):
+        if getattr(ops, other) and not getattr(ops, key):
+            yield f"ops.{key}: is missing beside {other}; write both, or none for a self-signed certificate"
 
 
 def repeated(names: Iterable[str]) -> list[str]:

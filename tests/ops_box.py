@@ -12,15 +12,15 @@ from appliance.demo.child import free_ports
 
 
 class OpsBox(Box):
-    """`toys` as in Box; `ops` is added, on a free port."""
+    """`toys` as in Box; `ops` is added, on a free port. `settings`: further lines of [ops]."""
 
-    def __init__(self, folder: Path, **toys: str) -> None:
+    def __init__(self, folder: Path, settings: str = "", **toys: str) -> None:
         super().__init__(folder, **{"ops": "ops", **toys})
         (self.ops_port,) = free_ports(1)
         self.place = (folder / "voices", folder / "voices.key")
         self.config.write_text(
             f"{self.config.read_text()}"
-            f'[ops]\nport = {self.ops_port}\naccess_file = "{folder}/access.json"\n'
+            f'[ops]\nport = {self.ops_port}\naccess_file = "{folder}/access.json"\n{settings}\n'
             f'[voices]\nfolder = "{self.place[0]}"\nkey_file = "{self.place[1]}"\nenrolment_number = "700"\n'
         )
 

@@ -9,10 +9,13 @@ from typing import Annotated
 import typer
 
 from appliance.commands.options import ConfigOption
-from appliance.config import Config, ConfigError, default_path, load
+from appliance.config import Config, ConfigError, OpsConfig, default_path, load
+from appliance.ops.page_tls import certificate_for
 from appliance.ops.voices.access import AccessDenied, new_secret
 from appliance.supervision.launcher import TABLE
 from appliance.supervision.process_table import WATCHDOG
+from appliance.tls.certificate import TlsError, utc_now
+from appliance.tls.names import names_of_this_machine, page_address, speaks_tls
 
 
 def up(
@@ -35,7 +38,9 @@ def up(
         except OSError as error:
             raise ConfigError(f"cannot write the log {log}: {error.strerror}") from None
         if any(process.name == "ops" for process in importlib.import_module(table).WORKERS):
-            _tell_first_visit(load(config or default_path()))
+            loaded = load(config or default_path())
+            _tell_first_visit(loaded)
+            _tell_certificate(loaded.ops)
         watchdog.main(config or default_path(), descriptor, table)
 
 
@@ -47,5 +52,19 @@ def _tell_first_visit(config: Config) -> None:
         typer.echo(f"nobody can log in to the page of voices: {error}", err=True)
         return
     if secret:
-        page = f"http://{config.ops.host}:{config.ops.port}/voices"
+        page = page_address(config.ops)
         typer.echo(f"first visit to {page}: the secret {secret} sets the administrator's password", err=True)
+
+
+def _tell_certificate(ops: OpsConfig) -> None:
+    """A browser cannot know whether a self-signed certificate is the box's: whoever looks at it can, by this."""
+    if not speaks_tls(ops):
+        return
+    try:
+        certificate = certificate_for(ops, names_of_this_machine(ops), utc_now())
+    except TlsError as error:
+        typer.echo(f"nobody elsewhere can open {page_address(ops)}: {error}", err=True)
+        return
+    if not ops.certificate_file:
+        told = f"{page_address(ops)} shows a certificate of its own; its SHA-256 fingerprint is"
+        typer.echo(f"{told} {certificate.fingerprint}", err=True)

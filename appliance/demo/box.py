@@ -39,8 +39,8 @@ class Box:
     """
 
     def __init__(self, config: Config, directory: Path, table: str = TABLE) -> None:
-        # Its own, so that the secret of the box that is installed here stays good.
-        ops = msgspec.structs.replace(config.ops, access_file=directory / "access.json")
+        # Its own, so that the secret and the certificate of the box that is installed here stay good.
+        ops = msgspec.structs.replace(config.ops, access_file=directory / "access.json", tls_folder=directory / "tls")
         self.config = msgspec.structs.replace(config, ops=ops)
         self._table = table
         self.config_path = directory / "appliance.toml"

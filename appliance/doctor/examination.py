@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from appliance.config import Config
-from appliance.doctor import asterisk, engines, host, place, standbys, voices
+from appliance.doctor import asterisk, engines, host, page, place, standbys, voices
 from appliance.doctor.findings import Finding
 
 
@@ -15,3 +15,4 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from asterisk.examine(config.asterisk)
     yield from engines.examine(config)
     yield from voices.examine(config)
+    yield page.examine(config.ops)

@@ -9,17 +9,18 @@ import msgspec
 from appliance.config import OpsConfig
 from appliance.ops.errors import OpsError
 from appliance.ops.history import Event
+from appliance.ops.listener import HERE
+from appliance.tls.names import is_here
 
 PATIENCE_S = 5.0
 QUIET_S = 60.0  # longer than a stream is ever silent
-ANY_HOST = ("0.0.0.0", "::", "")
 
 
 class Client:
     """The `ops` process that `config` leads to."""
 
     def __init__(self, config: OpsConfig) -> None:
-        self._host = "127.0.0.1" if config.host in ANY_HOST else config.host
+        self._host = config.host if is_here(config.host) else HERE
         self._port = config.port
 
     def events(self, limit: int) -> list[Event]:

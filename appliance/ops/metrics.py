@@ -45,6 +45,7 @@ class Appliance(Collector):
         yield self._trunks()
         yield self._stock_voices()
         yield from _processes(seen)
+        yield from self._certificates()
         yield from self._machine()
         yield from _gpus(self._gpus.look())
 
@@ -117,6 +118,21 @@ class Appliance(Collector):
             metric.add_metric((reason,), legs)
         metric.add_metric(("mismatch",), self._observer.vitals("voices").get("strange_legs"))
         return metric
+
+    def _certificates(self) -> Iterator[Metric]:
+        """No series where nothing is shown over TLS."""
+        label = ("certificate",)
+        ends = GaugeMetricFamily(
+            "dragoman_certificate_expiry_timestamp_seconds", "When the certificate that is shown ends.", labels=label
+        )
+        usable = GaugeMetricFamily(
+            "dragoman_certificate_usable", "1: its files are in order, and it is in date.", labels=label
+        )
+        for name, standing in self._observer.certificates.items():
+            usable.add_metric((name,), standing.is_usable)
+            if standing.ends:
+                ends.add_metric((name,), standing.ends.timestamp())
+        yield from (ends, usable)
 
     def _machine(self) -> Iterator[Metric]:
         free = GaugeMetricFamily("dragoman_free_bytes", "Free space in /dev/shm and on the disk.", labels=("place",))

@@ -20,6 +20,7 @@ from appliance.ops.window import Report, Totals, Window
 from appliance.supervision import snapshot
 from appliance.supervision.process_table import WORKERS
 from appliance.supervision.vitals import State, Vitals
+from appliance.tls.certificate import Standing
 from appliance.units import NS_PER_S
 
 NS_PER_US = 1000
@@ -53,6 +54,7 @@ class Observer:
         self.measures = Measures(memory.measures())
         self.legs_unheard = 0  # nothing has come from their ear for STILL_NS
         self.lanes_unspoken = 0  # their booth has been missing for STILL_NS
+        self.certificates: dict[str, Standing] = {}  # by what shows them; whoever looks after them writes it
         self._disk = next(folder for folder in (disk, *disk.absolute().parents) if folder.exists())
         health = memory.reader("health")
         self._counted_until = health.committed

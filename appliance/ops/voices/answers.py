@@ -91,7 +91,8 @@ def let_in(request: Request, access: Access) -> None:
         raise AccessDenied(403, "the page is too old; load it again")
 
 
-def with_cookie(response: Response, cookie: str, seconds: int) -> Response:
-    """Have the browser keep the session. Not "secure": through ssh, the box is at http://127.0.0.1."""
-    response.set_cookie(COOKIE, cookie, max_age=seconds, httponly=True, samesite="strict", path="/")
+def with_cookie(request: Request, response: Response, cookie: str, seconds: int) -> Response:
+    """Have the browser keep the session, and send it over TLS alone, if it came so; at home it is http://127.0.0.1."""
+    over_tls = request.url.scheme == "https"
+    response.set_cookie(COOKIE, cookie, max_age=seconds, httponly=True, samesite="strict", path="/", secure=over_tls)
     return response

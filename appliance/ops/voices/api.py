@@ -228,16 +228,16 @@ class VoicesApi:
     async def _first(self, request: Request) -> Response:
         asked = await body(request, messages.FirstVisit)
         session = await asyncio.to_thread(self._access.set_password, asked.secret, asked.password)
-        return with_cookie(answer(messages.Visit("in", session.csrf)), session.cookie, SESSION_S)
+        return with_cookie(request, answer(messages.Visit("in", session.csrf)), session.cookie, SESSION_S)
 
     async def _log_in(self, request: Request) -> Response:
         asked = await body(request, messages.Login)
         session = await asyncio.to_thread(self._access.log_in, asked.password)
-        return with_cookie(answer(messages.Visit("in", session.csrf)), session.cookie, SESSION_S)
+        return with_cookie(request, answer(messages.Visit("in", session.csrf)), session.cookie, SESSION_S)
 
     async def _log_out(self, request: Request) -> Response:
         self._access.log_out(request.cookies.get(COOKIE, ""))
-        return with_cookie(answer(messages.Visit("out")), "", 0)
+        return with_cookie(request, answer(messages.Visit("out")), "", 0)
 
     async def _token(self, _request: Request) -> Response:
         return answer(messages.Token(self._access.new_token()))
