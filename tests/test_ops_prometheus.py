@@ -17,13 +17,14 @@ from appliance.ops.metrics import exposition, registry
 from appliance.ops.observer import Observer
 from appliance.supervision.process_table import rows
 from appliance.supervision.vitals import Vitals, trunk_word
+from appliance.tls.certificate import Standing, utc_now
 
 IMAGE = Path(__file__).parent.parent / "image"
 PROMETHEUS = IMAGE / "prometheus"
 FIGURES = {"chain_latency_ms", "asr_to_tts_gap_ms", "active_sessions", "frames_per_sec", "error_rate_pct"}
 # Words of PromQL, label names included: whatever else stands in an expression is a metric.
 OF_PROMQL = {
-    *("sum", "max", "min", "count", "by", "or", "rate", "increase", "histogram_quantile", "vector"),
+    *("sum", "max", "min", "count", "by", "or", "rate", "increase", "histogram_quantile", "vector", "time"),
     *("le", "instance", "stage", "queue", "reason", "process", "direction", "engine", "avg_over_time"),
 }
 
@@ -52,7 +53,9 @@ def served() -> set[str]:
     memory = Memory.create(Config(instance=f"ops-{uuid4().hex[:12]}"), rows(Config().supervision.standbys))
     try:
         Vitals(memory.vitals("calls")).set("trunks", trunk_word([True]))
-        text = exposition(registry(Observer(memory, Path.cwd(), trunks=["pbx"]), OneGpu())).decode()
+        observer = Observer(memory, Path.cwd(), trunks=["pbx"])
+        observer.certificates = {"page": Standing(utc_now(), True)}
+        text = exposition(registry(observer, OneGpu())).decode()
     finally:
         memory.unlink()
         memory.close()
