@@ -107,6 +107,23 @@ def test_the_box_makes_a_new_certificate_when_its_own_is_gone(box, visitor, cert
     assert visitor.get("/health/live").status_code == 200, "who is connected stays connected"
 
 
+def test_a_certificate_that_cannot_be_used_keeps_out_nobody_but_those_elsewhere(tmp_path):
+    settings = 'host = "0.0.0.0"\ncertificate_file = "/none.crt"\nkey_file = "/none.key"'
+    box = OpsBox(tmp_path, settings, rtp="steady")
+    try:
+        box.start().wait_until_up()
+        sentence = "ops.certificate_file: cannot read /none.crt: No such file or directory; correct the path"
+        assert sentence in box.errors.read_text()
+        assert len(box.wait_for(process="ops", level="error", text=sentence)) == 1
+        box.until(lambda: "dragoman_certificate_usable{" in box.ask("/metrics")[1], "the certificate's metrics")
+        assert box.metric('dragoman_certificate_usable{certificate="page"}') == 0
+        with pytest.raises((ConnectionResetError, ssl.SSLEOFError)):
+            ssl.get_server_certificate(("127.0.0.1", box.ops_port), timeout=60)
+        assert (box.ask("/voices")[0], box.metric('dragoman_process_up{process="rtp"}')) == (200, 1)
+    finally:
+        box.end()
+
+
 @pytest.mark.skipif(not ADDRESSES, reason="this machine has no address but its own")
 def test_visitors_in_plain_text_are_sent_to_https(box):
     with httpx.Client(base_url=f"http://{ADDRESSES[0]}:{box.ops_port}") as outsider:

@@ -13,7 +13,8 @@ from appliance.doctor import page
 from appliance.log import Log
 from appliance.ops.page_tls import PageTls
 from appliance.tls.certificate import TlsError, date_problem, read, server_context
-from appliance.tls.names import BoxNames, is_here, names_of_this_machine, page_address, speaks_tls
+from appliance.tls.machine import BoxNames, names_of_this_machine
+from appliance.tls.names import is_here, page_address, speaks_tls
 from appliance.tls.own import PAIR, found_in, is_due, kept, make
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

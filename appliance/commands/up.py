@@ -10,12 +10,10 @@ import typer
 
 from appliance.commands.options import ConfigOption
 from appliance.config import Config, ConfigError, OpsConfig, default_path, load
-from appliance.ops.page_tls import certificate_for
 from appliance.ops.voices.access import AccessDenied, new_secret
 from appliance.supervision.launcher import TABLE
 from appliance.supervision.process_table import WATCHDOG
-from appliance.tls.certificate import TlsError, utc_now
-from appliance.tls.names import names_of_this_machine, page_address, speaks_tls
+from appliance.tls.names import page_address, speaks_tls
 
 
 def up(
@@ -60,6 +58,11 @@ def _tell_certificate(ops: OpsConfig) -> None:
     """A browser cannot know whether a self-signed certificate is the box's: whoever looks at it can, by this."""
     if not speaks_tls(ops):
         return
+    # What makes certificates takes a while to load: other commands need not wait for it.
+    from appliance.ops.page_tls import certificate_for  # noqa: PLC0415
+    from appliance.tls.certificate import TlsError, utc_now  # noqa: PLC0415
+    from appliance.tls.machine import names_of_this_machine  # noqa: PLC0415
+
     try:
         certificate = certificate_for(ops, names_of_this_machine(ops), utc_now())
     except TlsError as error:

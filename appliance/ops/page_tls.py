@@ -7,7 +7,8 @@ from pathlib import Path
 from appliance.config import OpsConfig
 from appliance.log import Log
 from appliance.tls.certificate import Certificate, Standing, TlsError, date_problem, read, server_context
-from appliance.tls.names import BoxNames, names_of_this_machine, speaks_tls
+from appliance.tls.machine import BoxNames, names_of_this_machine
+from appliance.tls.names import speaks_tls
 from appliance.tls.own import PAIR, is_due, kept
 
 Seen = tuple[tuple[int, int, int] | None, ...]  # of each file: when it was written, its length, its number

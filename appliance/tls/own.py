@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from appliance.tls.certificate import Certificate, TlsError, read
-from appliance.tls.names import BoxNames
+from appliance.tls.machine import BoxNames
 
 VALID = timedelta(days=397)  # browsers take none that is valid for longer than 398
 BEFORE = timedelta(days=1)  # clocks of phones may be behind

@@ -32,15 +32,18 @@ at("files").onchange = () => attempt(async () => {
 });
 
 async function startMicrophone() {
-  if (!navigator.mediaDevices) throw new Error("the browser gives the microphone to safe pages only: come through ssh, "
-    + "as http://127.0.0.1, or upload files");
+  if (!navigator.mediaDevices) throw new Error("the browser gives the microphone to safe pages only: come to "
+    + `https://${location.host}, or through ssh as http://127.0.0.1, or upload files`);
   const sound = {echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1};
   let stream;
   try { stream = await navigator.mediaDevices.getUserMedia({audio: sound}); }
   catch { throw new Error("there is no microphone, or the browser may not use it; allow it, or upload files"); }
   const context = new AudioContext(), parts = [];
+  await context.resume();  // a phone's browser may have forgotten meanwhile that somebody pressed a button
+  // A phone that falls asleep hears nothing: nobody touches it while they read aloud for two minutes.
+  const awake = await navigator.wakeLock?.request("screen").catch(() => null);
   const source = context.createMediaStreamSource(stream), tap = context.createScriptProcessor(4096, 1, 1);
-  microphone = {stream, context, parts, samples: 0, softS: 0};
+  microphone = {stream, context, parts, awake, samples: 0, softS: 0};
   tap.onaudioprocess = event => hear(new Float32Array(event.inputBuffer.getChannelData(0)));
   source.connect(tap);
   tap.connect(context.destination);
@@ -61,9 +64,10 @@ function hear(part) {
   if (!left) attempt(stopMicrophone);
 }
 async function stopMicrophone() {
-  const {stream, context, parts, samples} = microphone;
+  const {stream, context, parts, awake, samples} = microphone;
   microphone = null;
   stream.getTracks().forEach(track => track.stop());
+  awake?.release();
   at("record").textContent = "Record with the microphone";
   at("level").hidden = true;
   at("clock").textContent = at("hint").textContent = "";
