@@ -32,8 +32,8 @@ at("files").onchange = () => attempt(async () => {
 });
 
 async function startMicrophone() {
-  if (!navigator.mediaDevices) throw new Error("the browser gives the microphone to safe pages only: come to "
-    + `https://${location.host}, or through ssh as http://127.0.0.1, or upload files`);
+  if (!navigator.mediaDevices) throw new Error("the browser gives the microphone to safe pages only: write https in place of "
+    + "http in its address, or come through ssh, as http://127.0.0.1, or upload files");
   const sound = {echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1};
   let stream;
   try { stream = await navigator.mediaDevices.getUserMedia({audio: sound}); }
