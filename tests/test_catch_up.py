@@ -23,9 +23,9 @@ LONG = 60_000  # ms: the pace has arrived where it wants to be
     [
         (0, Pace()),
         (400, Pace()),
-        (550, Pace(speed=1.125)),
-        (700, Pace(speed=1.25)),
-        (1_050, Pace(speed=1.25, pauses=0.625)),
+        (450, Pace(speed=1.125)),
+        (500, Pace(speed=1.25)),
+        (950, Pace(speed=1.25, pauses=0.625)),
         (1_400, Pace(speed=1.25, pauses=0.25)),
         (1_401, Pace(speed=1.25, pauses=0.25, merge=True)),
         (60_000, Pace(speed=1.25, pauses=0.25, merge=True)),
@@ -40,10 +40,10 @@ def test_what_a_growing_backlog_calls_for(backlog_ms, pace):
 @pytest.mark.parametrize(
     ("before", "backlog_ms", "after"),
     [
-        (Pace(1.125, 1.0), 350, Pace(1.125, 1.0)),  # 550 ms called for it: a little less changes nothing
-        (Pace(1.125, 1.0), 270, Pace(1.1, 1.0)),
+        (Pace(1.125, 1.0), 350, Pace(1.125, 1.0)),  # 450 ms called for it: a little less changes nothing
+        (Pace(1.125, 1.0), 190, Pace(1.1, 1.0)),
         (Pace(1.25, 0.25, merge=True), 1_200, Pace(1.25, 0.25, merge=True)),
-        (Pace(1.25, 0.25, merge=True), 1_100, Pace(1.25, 0.25 + 0.75 * 50 / 700)),
+        (Pace(1.25, 0.25, merge=True), 1_100, Pace(1.25, 0.25 + 0.75 * 50 / 900)),
         (Pace(1.25, 0.25, merge=True), 100, Pace()),
     ],
 )

@@ -14,7 +14,7 @@ class CatchUpPolicy:
     """From which backlog on what is done, in ms of speech that waits to be heard."""
 
     faster_ms: int = 400
-    fastest_ms: int = 700  # from here on at FASTEST; pauses begin to shorten
+    fastest_ms: int = 500  # from here on at FASTEST; pauses begin to shorten
     shortest_ms: int = 1_400  # from here on with SHORTEST_PAUSES; chunks are merged
     # Backlog has to shrink by so much before a measure is taken back: speech in chunks makes it saw up and down.
     hysteresis_ms: int = 250
