@@ -16,11 +16,13 @@ from appliance.config import Config
 from appliance.engines.kokoro import (
     GAIN,
     HOPS,
+    MOST_TOKENS,
     ORDINARY_SPEED,
     PAD,
     RATE_HZ,
     WARM_FRAMES,
     Kokoro,
+    in_pieces,
     padded,
     prepared_frames,
 )
@@ -99,6 +101,31 @@ def test_the_inputs_of_the_decoder_are_made_longer_by_what_they_end_with() -> No
         assert (after[..., : before.shape[-1]] == before).all()
         assert (after[..., before.shape[-1] :] == before[..., -1:]).all()
     assert [each.shape for each in padded(inputs, 4)] == [each.shape for each in inputs]
+
+
+SPACE = 16
+WORD = [*range(40, 49), SPACE]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "lengths"),
+    [
+        ([], []),
+        (WORD * 19, [190]),
+        (WORD * 28, [140, 140]),
+        (WORD * 45, [150, 150, 150]),
+        ([40] * 400, [192, 192, 16]),
+    ],
+)
+def test_a_long_number_is_spoken_in_pieces_of_whole_words(tokens: list[int], lengths: list[int]) -> None:
+    pieces = list(in_pieces(tokens, SPACE))
+    assert [len(piece) for piece in pieces] == lengths
+    assert [token for piece in pieces for token in piece] == tokens
+
+
+def test_no_price_is_cut_and_a_number_without_end_is(kokoro: Kokoro) -> None:
+    assert len(kokoro._tokens("O preço total é de R$ 1.234.567,89,")) <= MOST_TOKENS
+    assert len(kokoro._tokens("2039485761029384756120394857")) > MOST_TOKENS
 
 
 def test_the_decoder_is_given_few_lengths_and_those_of_ordinary_clauses_are_warm() -> None:

@@ -18,7 +18,9 @@ RATE_HZ = 24_000
 VOICE = "jm_kumo"
 ORDINARY_SPEED = 1.25  # for Kokoro; at 1.0 this voice reads Portuguese slowly
 GAIN = 0.6  # as loud as Piper's voice: -23 dB below full scale while it speaks
-MOST_TOKENS = 510
+# Of phonemes in one go, as many as a number of 20 digits has: the decoder never gives back what the longest clause
+# took, 0.25 GB for this many. Prices stay whole: with a pause in it, one is heard as two.
+MOST_TOKENS = 192
 PAD = 0
 HOPS = 120  # of 5 samples, in one frame of 25 ms
 # How often each input of the decoder has a value: style (never), text, pitch, loudness, glottal source.
@@ -27,7 +29,7 @@ VALUES_A_FRAME = (0, 1, 2, 2, HOPS)
 # rounded up, by less than 8 or than a sixth, and those of ordinary clauses (0.8-4.8 s) met while warming, the longest
 # first: what it needs for its values serves the others, too.
 STEPS_FRAMES = ((128, 8), (192, 16))  # up to so many frames, in such steps
-LONG_STEP_FRAMES = 32  # only long numbers take so long
+LONG_STEP_FRAMES = 32  # only numbers take so long
 WARM_FRAMES: tuple[int, ...] = (*range(192, 128, -16), *range(128, 24, -8))
 # What OpenVINO keeps of what it has prepared, counted in parts of a model: about twice the lengths above.
 MOST_PREPARED_PARTS = 1000
@@ -67,8 +69,8 @@ class Kokoro:
         if not covers(self.languages, language):
             raise EngineError(f'Kokoro does not speak "{language}"')
         tokens = self._tokens(text)
-        for first in range(0, len(tokens), MOST_TOKENS):
-            yield Speech(self._speak(tokens[first : first + MOST_TOKENS], speed), RATE_HZ)
+        for piece in in_pieces(tokens, self._vocabulary[" "]):
+            yield Speech(self._speak(piece, speed), RATE_HZ)
 
     def _tokens(self, text: str) -> list[int]:
         """The phonemes of `text` as numbers; those that Kokoro does not know are left out."""
@@ -98,6 +100,18 @@ class Kokoro:
             },
         )
         return outputs
+
+
+def in_pieces(tokens: list[int], space: int) -> Iterator[list[int]]:
+    """Of MOST_TOKENS at most, about equally long, cut after a `space` where there is one."""
+    while len(tokens) > MOST_TOKENS:
+        wanted = len(tokens) / -(-len(tokens) // MOST_TOKENS)
+        ends = [place + 1 for place, token in enumerate(tokens[:MOST_TOKENS]) if token == space]
+        end = min(ends or [MOST_TOKENS], key=lambda end: abs(end - wanted))
+        yield tokens[:end]
+        tokens = tokens[end:]
+    if tokens:
+        yield tokens
 
 
 def prepared_frames(frames: int) -> int:
