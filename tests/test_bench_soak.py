@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from appliance.bench.soak import MB, Course, lags, report, slope
+from appliance.bench.soak import MB, Course, lags, report, rise, slope
 from appliance.frames.messages import FirstAudio, HealthEvent
 
 MINUTES = 30
@@ -29,6 +29,7 @@ def test_what_is_flat_after_the_warm_up_passes() -> None:
     figures = {(one.subject, one.name): one.value for one in result.measurements}
     assert figures["tts", "growth"] == pytest.approx(0.9, abs=0.01)
     assert figures["tts", "RSS"] == pytest.approx(300, rel=0.01)
+    assert figures["tts", "rise"] == pytest.approx(0.9 / 3 * 0.9, abs=0.01)
     assert figures["conversations", "lag slope"] == pytest.approx(-3.0)
 
 
@@ -50,8 +51,9 @@ def test_what_is_not_is_missed(seen: Course, names: list[str]) -> None:
 def test_one_jump_is_no_slope_and_a_steady_rise_is() -> None:
     jump = [(float(at), 100.0 if at < 50 else 107.0) for at in range(200)]
     assert slope(jump) == 0.0
+    assert rise(jump) == 7.0, "but it is told"
     assert slope([(float(at), 3.0 * at) for at in range(50)]) == pytest.approx(3.0)
-    assert slope([]) == slope([(1.0, 2.0)]) == 0.0
+    assert slope([]) == slope([(1.0, 2.0)]) == rise([]) == 0.0
 
 
 def test_the_lag_is_that_of_each_first_sound() -> None:

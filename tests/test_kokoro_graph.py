@@ -1,6 +1,7 @@
 """The converted Kokoro: what its decoder is made of, and that it speaks as the published model does."""
 
 import hashlib
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,7 +13,19 @@ import pytest
 from msgspec.structs import replace
 
 from appliance.config import Config
-from appliance.engines.kokoro import GAIN, HOPS, ORDINARY_SPEED, PAD, RATE_HZ, Kokoro, padded
+from appliance.engines.kokoro import (
+    GAIN,
+    HOPS,
+    MOST_TOKENS,
+    ORDINARY_SPEED,
+    PAD,
+    RATE_HZ,
+    WARM_FRAMES,
+    Kokoro,
+    in_pieces,
+    padded,
+    prepared_frames,
+)
 from appliance.engines.kokoro_graph import convert
 from appliance.engines.model_files import assemble, manifest
 from appliance.engines.protocols import EngineError, Samples
@@ -88,6 +101,60 @@ def test_the_inputs_of_the_decoder_are_made_longer_by_what_they_end_with() -> No
         assert (after[..., : before.shape[-1]] == before).all()
         assert (after[..., before.shape[-1] :] == before[..., -1:]).all()
     assert [each.shape for each in padded(inputs, 4)] == [each.shape for each in inputs]
+
+
+SPACE = 16
+WORD = [*range(40, 49), SPACE]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "lengths"),
+    [
+        ([], []),
+        (WORD * 19, [190]),
+        (WORD * 28, [140, 140]),
+        (WORD * 45, [150, 150, 150]),
+        ([40] * 400, [192, 192, 16]),
+    ],
+)
+def test_a_long_number_is_spoken_in_pieces_of_whole_words(tokens: list[int], lengths: list[int]) -> None:
+    pieces = list(in_pieces(tokens, SPACE))
+    assert [len(piece) for piece in pieces] == lengths
+    assert [token for piece in pieces for token in piece] == tokens
+
+
+def test_no_price_is_cut_and_a_number_without_end_is(kokoro: Kokoro) -> None:
+    assert len(kokoro._tokens("O preço total é de R$ 1.234.567,89,")) <= MOST_TOKENS
+    assert len(kokoro._tokens("2039485761029384756120394857")) > MOST_TOKENS
+
+
+def test_the_decoder_is_given_few_lengths_and_those_of_ordinary_clauses_are_warm() -> None:
+    made = {frames: prepared_frames(frames) for frames in range(1, 1601)}
+    assert {made[frames] for frames in range(1, 193)} == set(WARM_FRAMES)
+    assert list(WARM_FRAMES) == sorted(WARM_FRAMES, reverse=True), "the longest comes first"
+    assert all(0 <= longer - frames < max(8, frames / 6) for frames, longer in made.items() if frames > 24)
+    assert len(set(made.values())) == len(WARM_FRAMES) + (1600 - 192) // 32
+
+
+def machine_code_kb() -> int:
+    """Of this process: what libraries have written for themselves."""
+    found, is_code = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            is_code = " rwxp " in line
+        elif is_code and line.startswith("Rss:"):
+            found += int(line.split()[1])
+    return found
+
+
+def test_once_it_is_warm_no_ordinary_clause_is_prepared_for(kokoro: Kokoro) -> None:
+    cold_kb = machine_code_kb()
+    kokoro.warm()
+    warm_kb = machine_code_kb()
+    assert warm_kb > cold_kb
+    for text in ("Sim.", "Bom dia, eu gostaria", SENTENCE, "Todos os nossos atendentes estão ocupados no momento,"):
+        list(kokoro.synthesize(text, "pt-br"))
+    assert machine_code_kb() == warm_kb
 
 
 def test_where_a_library_cannot_be_loaded_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

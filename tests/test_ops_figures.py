@@ -122,6 +122,13 @@ def test_the_window_forgets():
     assert window.report(0, 2 * WINDOW_NS).error_rate_pct == 0.0
 
 
+def test_the_window_forgets_also_while_nobody_looks():
+    window = Window()
+    for second in range(300):
+        window.observe("tts", 0.2, second * NS_PER_S)
+    assert len(window._durations["tts"]) == 61
+
+
 @pytest.mark.parametrize(
     ("positions", "still"),
     [

@@ -59,6 +59,7 @@ def report(course: Course, length_s: float) -> Report:
         growth = slope(warm) * S_PER_H
         measurements.append(Measurement(name, "RSS", warm[-1][1] if warm else 0.0, "MB"))
         measurements.append(Measurement(name, "growth", growth, "MB/h"))
+        measurements.append(Measurement(name, "rise", rise(warm), "MB"))
         targets.append(at_most(f"{name}: growth of RSS", growth, MOST_GROWTH_MB_H, "MB/h"))
     lags = [(at_s, lag_ms) for at_s, lag_ms in course.lag if at_s >= warm_s]
     drift = slope(lags) * 60
@@ -85,6 +86,13 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     apart = x[second] > x[first]
     rises = (y[second] - y[first])[apart] / (x[second] - x[first])[apart]
     return float(np.median(rises)) if len(rises) else 0.0
+
+
+def rise(points: Sequence[tuple[float, float]]) -> float:
+    """How much higher y ends than it begins, by the medians of the first and the last tenth: jumps are in it."""
+    tenth = max(1, len(points) // 10)
+    ends = [[y for _, y in part] for part in (points[:tenth], points[-tenth:])]
+    return float(np.median(ends[1]) - np.median(ends[0])) if points else 0.0
 
 
 def _course(fleet: Fleet, turns: Sequence[Turn], length_s: float, progress: Callable[[str], None]) -> Course:

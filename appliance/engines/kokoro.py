@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import openvino
 from piper import PhonemeType, PiperConfig, PiperVoice
 
+from appliance.engines.onnx_session import InferenceSession, onnx_session
 from appliance.engines.protocols import ClauseSizes, EngineError, Samples, Speech, covers
 
 RATE_HZ = 24_000
@@ -18,22 +18,29 @@ RATE_HZ = 24_000
 VOICE = "jm_kumo"
 ORDINARY_SPEED = 1.25  # for Kokoro; at 1.0 this voice reads Portuguese slowly
 GAIN = 0.6  # as loud as Piper's voice: -23 dB below full scale while it speaks
-MOST_TOKENS = 510
+# Of phonemes in one go, as many as a number of 20 digits has: the decoder never gives back what the longest clause
+# took, 0.25 GB for this many. Prices stay whole: with a pause in it, one is heard as two.
+MOST_TOKENS = 192
 PAD = 0
 HOPS = 120  # of 5 samples, in one frame of 25 ms
 # How often each input of the decoder has a value: style (never), text, pitch, loudness, glottal source.
 VALUES_A_FRAME = (0, 1, 2, 2, HOPS)
-# OpenVINO prepares itself for each length that it meets, which takes 0.1-0.4 s: lengths are rounded up, and the usual
-# ones met while warming.
-STEP_FRAMES = 8
-WARM_FRAMES = range(48, 129, STEP_FRAMES)  # clauses of 1.2-3.2 s
+# OpenVINO prepares itself for each length that it meets, which takes 0.1-0.4 s and 10-25 MB for good: lengths are
+# rounded up, by less than 8 or than a sixth, and those of ordinary clauses (0.8-4.8 s) met while warming, the longest
+# first: what it needs for its values serves the others, too.
+STEPS_FRAMES = ((128, 8), (192, 16))  # up to so many frames, in such steps
+LONG_STEP_FRAMES = 32  # only numbers take so long
+WARM_FRAMES: tuple[int, ...] = (*range(192, 128, -16), *range(128, 24, -8))
+# What OpenVINO keeps of what it has prepared, counted in parts of a model: about twice the lengths above.
+MOST_PREPARED_PARTS = 1000
+WARM_SPEED = 2.0  # shorter than any of them
 
 
 class Kokoro:
     """0.04 s for each clause and 0.08 s for each second of it, on two cores of a Xeon with AMX (in CPU time, 0.13 s).
 
     Where the processor has no bfloat16 it takes four times as long, which is still no longer than ONNX Runtime took.
-    Its process fills about 1 GB of memory.
+    Its process fills about 1 GB of memory, and does so before it is ready.
     """
 
     languages = frozenset({"pt-br"})
@@ -42,8 +49,8 @@ class Kokoro:
 
     def __init__(self, folder: Path, threads: int) -> None:
         try:
-            self._front = _session(folder / "front.onnx", threads)
-            self._tail = _session(folder / "tail.onnx", threads)
+            self._front = onnx_session(folder / "front.onnx", threads)
+            self._tail = onnx_session(folder / "tail.onnx", threads)
             self._decoder = _decoder(folder / "decoder.onnx", threads)
             self._vocabulary: dict[str, int] = json.loads((folder / "vocab.json").read_text("utf-8"))["vocab"]
             with np.load(folder / "voices.npz") as voices:
@@ -53,17 +60,17 @@ class Kokoro:
             raise EngineError(f"Kokoro cannot be loaded from {folder}: {error}") from error
 
     def warm(self) -> None:
-        list(self.synthesize("Sim, claro.", "pt-br"))
-        inputs = self._decoder_inputs(self._tokens("Sim, claro."), 1.0)
+        inputs = self._decoder_inputs(self._tokens("É."), WARM_SPEED)
         for frames in WARM_FRAMES:
             self._decoder.infer(padded(inputs, frames))
+        list(self.synthesize("Sim, claro.", "pt-br"))
 
     def synthesize(self, text: str, language: str, speed: float = 1.0) -> Iterator[Speech]:
         if not covers(self.languages, language):
             raise EngineError(f'Kokoro does not speak "{language}"')
         tokens = self._tokens(text)
-        for first in range(0, len(tokens), MOST_TOKENS):
-            yield Speech(self._speak(tokens[first : first + MOST_TOKENS], speed), RATE_HZ)
+        for piece in in_pieces(tokens, self._vocabulary[" "]):
+            yield Speech(self._speak(piece, speed), RATE_HZ)
 
     def _tokens(self, text: str) -> list[int]:
         """The phonemes of `text` as numbers; those that Kokoro does not know are left out."""
@@ -75,7 +82,7 @@ class Kokoro:
         try:
             inputs = self._decoder_inputs(tokens, speed)
             frames = inputs[1].shape[-1]
-            self._decoder.infer(padded(inputs, -(-frames // STEP_FRAMES) * STEP_FRAMES))
+            self._decoder.infer(padded(inputs, prepared_frames(frames)))
             spectrum = self._decoder.get_output_tensor().data[..., : frames * HOPS + 1]
             (samples,) = self._tail.run(None, {self._tail.get_inputs()[0].name: np.ascontiguousarray(spectrum)})
         except Exception as error:
@@ -95,19 +102,29 @@ class Kokoro:
         return outputs
 
 
+def in_pieces(tokens: list[int], space: int) -> Iterator[list[int]]:
+    """Of MOST_TOKENS at most, about equally long, cut after a `space` where there is one."""
+    while len(tokens) > MOST_TOKENS:
+        wanted = len(tokens) / -(-len(tokens) // MOST_TOKENS)
+        ends = [place + 1 for place, token in enumerate(tokens[:MOST_TOKENS]) if token == space]
+        end = min(ends or [MOST_TOKENS], key=lambda end: abs(end - wanted))
+        yield tokens[:end]
+        tokens = tokens[end:]
+    if tokens:
+        yield tokens
+
+
+def prepared_frames(frames: int) -> int:
+    """The next length that the decoder is given, of few."""
+    step = next((step for most, step in STEPS_FRAMES if frames <= most), LONG_STEP_FRAMES)
+    return max(min(WARM_FRAMES), -(-frames // step) * step)
+
+
 def padded(inputs: list[Samples], frames: int) -> list[Samples]:
     """The inputs of the decoder made `frames` long, or left if they are longer: they end in silence, which goes on."""
     more = max(0, frames - inputs[1].shape[-1])
     ends = (np.repeat(each[..., -1:], more * values, -1) for each, values in zip(inputs, VALUES_A_FRAME, strict=True))
     return [np.concatenate(pair, -1) for pair in zip(inputs, ends, strict=True)]
-
-
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    # Threads that spin while they wait would take the core that the recognizer needs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _decoder(path: Path, threads: int) -> Any:
@@ -121,11 +138,12 @@ def _decoder(path: Path, threads: int) -> Any:
         "INFERENCE_NUM_THREADS": threads,
         # A thread bound to a core waits there while the recognizer has it: that took twice the time.
         "ENABLE_CPU_PINNING": False,
+        "CPU_RUNTIME_CACHE_CAPACITY": MOST_PREPARED_PARTS,
     }
     return core.compile_model(path, "CPU", form).create_infer_request()
 
 
-def _phonemizer(session: onnxruntime.InferenceSession) -> PiperVoice:
+def _phonemizer(session: InferenceSession) -> PiperVoice:
     """Piper's way to espeak-ng, of which there is one in a process.
 
     A phonemizer of our own would initialise espeak-ng once more. That frees the phoneme tables, and espeak-ng 1.52

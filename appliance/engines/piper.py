@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from piper import PiperConfig, PiperVoice, SynthesisConfig
 
+from appliance.engines.onnx_session import onnx_session
 from appliance.engines.protocols import ClauseSizes, EngineError, Speech, covers
 
 VOICE = "en_US-joe-medium.onnx"
@@ -21,13 +21,10 @@ class Piper:
     most_streams = 1
 
     def __init__(self, folder: Path, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             # PiperVoice.load would start a thread on every core, all of them spinning.
             self._voice = PiperVoice(
-                onnxruntime.InferenceSession(folder / VOICE, options, providers=["CPUExecutionProvider"]),
+                onnx_session(folder / VOICE, threads),
                 PiperConfig.from_dict(json.loads((folder / f"{VOICE}.json").read_text("utf-8"))),
             )
         except Exception as error:  # onnxruntime's errors have no common base

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
+from appliance.engines.onnx_session import onnx_session
 from appliance.engines.protocols import EngineError, Samples
 
 CONTEXT_SAMPLES = 64  # the model wants the end of the window before, too
@@ -18,12 +18,8 @@ class SileroVad:
     state_size = CONTEXT_SAMPLES + 2 * HIDDEN
 
     def __init__(self, folder: Path, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = min(1, threads)  # too small a model to share out
         try:
-            self._session = onnxruntime.InferenceSession(
-                folder / "silero_vad_v6.onnx", options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnx_session(folder / "silero_vad_v6.onnx", min(1, threads))  # too small to share out
         except Exception as error:  # onnxruntime's errors have no common base
             raise EngineError(f"Silero VAD cannot be loaded from {folder}: {error}") from error
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from appliance.frames.messages import FirstAudio, Spoken, Translation
 from appliance.units import NS_PER_S
 
-REMEMBERED = 4096  # segments; the oldest are forgotten
+REMEMBERED = 1024  # of each kind; the oldest are forgotten: what is joined comes within seconds
 MS_PER_S = 1000
 
 Timing = Translation | Spoken | FirstAudio

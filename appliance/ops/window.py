@@ -49,7 +49,9 @@ class Window:
 
     def observe(self, duration: str, seconds: float, now_ns: int) -> None:
         """One duration."""
-        self._durations.setdefault(duration, deque()).append((now_ns, seconds))
+        known = self._durations.setdefault(duration, deque())
+        known.append((now_ns, seconds))
+        _forget_old(known, now_ns)  # also where nobody ever asks for a report
 
     def count(self, totals: Totals, now_ns: int) -> None:
         """How much there is now of everything that only grows."""
@@ -70,8 +72,7 @@ class Window:
 
     def _median_ms(self, duration: str, now_ns: int) -> float | None:
         known = self._durations.get(duration, deque())
-        while known and now_ns - known[0][0] > WINDOW_NS:
-            known.popleft()
+        _forget_old(known, now_ns)
         return round(median(seconds for _, seconds in known) * MS_PER_S, 1) if known else None
 
     def _rates(self) -> tuple[float, float]:
@@ -82,3 +83,8 @@ class Window:
         errors = now.errors - before.errors
         asked = now.results - before.results + errors
         return (now.frames - before.frames) * NS_PER_S / (until_ns - from_ns), errors / asked if asked else 0.0
+
+
+def _forget_old(known: deque[tuple[int, float]], now_ns: int) -> None:
+    while known and now_ns - known[0][0] > WINDOW_NS:
+        known.popleft()
