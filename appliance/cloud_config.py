@@ -18,7 +18,7 @@ class DeepgramConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: str = "wss://api.deepgram.com"
     nova_model: str = "nova-3"
     flux_model: str = "flux-general-multi"
-    answer_ms: int = 3000
+    answer_ms: int = 2000  # Nova says something once a second, also of silence
 
 
 class WhisperConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

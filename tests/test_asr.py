@@ -27,7 +27,7 @@ from appliance.frames.messages import HealthEvent, JournalEntry, Segment
 from appliance.frames.roster import Leg, Roster
 from appliance.recovery import breaker
 from appliance.recovery.breaker import State
-from appliance.stages import local_streams
+from appliance.stages import local_streams, transcribing
 from appliance.stages.local_stream import LocalStream
 from appliance.stages.local_streams import LocalStreams, stream_policy
 from appliance.supervision import stillness
@@ -410,16 +410,17 @@ def test_a_language_that_nobody_knows_is_found_out_before_anything_is_told(
 
 
 class Remote(LocalStreams):
-    """An engine that can be away, and then hears nothing."""
+    """An engine that can be away, and then hears nothing; or only from `deaf_to`, one of its legs."""
 
     away = False
+    deaf_to = ""
 
     def open(self, context: StreamContext, language: str) -> LocalStream:
         stream = super().open(context, language)
         take = stream.take
 
         def take_if_there() -> list[Transcript]:
-            if self.away:
+            if self.away or context.speaker_id == self.deaf_to:
                 raise EngineUnavailable("no answer from afar")
             return take()
 
@@ -467,6 +468,51 @@ def test_when_an_engine_is_away_the_next_one_hears_what_had_not_been_told_and_no
     assert "20" not in " ".join(second.heard)
     assert asr.vitals.get("engine_errors") == 1
     assert asr.vitals.get("dropped_frames") == 0
+
+
+def test_a_leg_that_an_engine_understands_stays_when_another_one_has_to_leave(
+    appliance: Appliance, segments: Mailbox, chained: tuple[Remote, ToneRecognizer, ToneRecognizer]
+) -> None:
+    remote, first, second = chained
+    appliance.memory.write_roster(Roster(LEGS))
+    asr = appliance.start("asr", procs.asr.main)
+    mine, hers = Mouth(appliance.memory, 0), Mouth(appliance.memory, 1)
+    for percent in range(20, 30, 2):
+        looks = len(first.batches)
+        mine.says(percent, percent + 1)
+        wait_until(lambda looks=looks: len(first.batches) > looks)
+    segments.collect(1)  # of a sentence that goes on
+    remote.deaf_to = "leg1"
+    hers.says(80)
+    hers.is_silent(PAUSE_MS)
+    assert [each.text for each in finals(segments, 1, leg=1)] == ["80"]
+    assert asr.vitals.get("breakers") % 4 != State.CLOSED
+    mine.says(30, 31)
+    mine.is_silent(PAUSE_MS)
+    assert " ".join(each.text for each in finals(segments, 1, leg=0)) == " ".join(map(str, range(20, 32)))
+    assert {text for heard in second.heard for text in heard.split()} == {"80"}
+
+
+def test_an_engine_that_nobody_can_stand_in_for_is_given_some_time(
+    appliance: Appliance,
+    segments: Mailbox,
+    chained: tuple[Remote, ToneRecognizer, ToneRecognizer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transcribing, "PATIENCE_NS", 3_600 * NS_PER_S)
+    remote, *_ = chained
+    alone = Engines({"deepgram-nova": remote}, {"*": ("deepgram-nova",)})
+    monkeypatch.setattr(procs.asr, "load_recognizers", lambda *_: alone)
+    asr = appliance.start("asr", procs.asr.main)
+    mouth = Mouth(appliance.memory, 0)
+    remote.away = True
+    mouth.says(20)
+    mouth.is_silent(PAUSE_MS)
+    heartbeat_ns = asr.vitals.heartbeat_ns
+    wait_until(lambda: asr.vitals.heartbeat_ns > heartbeat_ns)
+    remote.away = False
+    assert [each.text for each in finals(segments, 1)] == ["20"]
+    assert (asr.vitals.get("engine_errors"), asr.vitals.get("breakers") % 4) == (0, State.CLOSED)
 
 
 def test_an_engine_that_is_back_is_heard_again_when_nobody_speaks(

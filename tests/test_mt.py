@@ -397,25 +397,43 @@ def events(appliance: Appliance) -> list[HealthEvent]:
 
 
 @pytest.mark.usefixtures("two_engines")
-def test_a_request_that_fails_waits_and_after_more_than_three_failures_the_next_engine_answers_it(
+def test_whose_engine_cannot_answer_is_served_by_the_next_one_at_once_whole_or_growing(
     appliance: Appliance, translations: Mailbox[Translation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = Failing(AWAY), ToyTranslator()
     plug_in(monkeypatch, deepl=first, bergamot=second)
+    monkeypatch.setattr(asking, "backoff_ms", lambda _: 3_600_000)  # whoever waits does so for ever
     mt = appliance.start("mt", procs.mt.main)
-    writer = TextWriter(appliance.memory.writer("segments"))
-    writer.write(a_segment("red", 1))
-    writer.write(a_segment("green", 2))
-    writer.write(a_segment("azul", 1, leg=1, call=3, language="pt-br"))
-    told = translations.collect(3)
-    assert [each.source.text for each in told] == ["azul", "red", "green"]  # only its own leg waited
-    assert first.asked == ["red", "azul", "red", "red", "red"]
-    assert second.asked == ["red", "green"]  # who is known to be away costs no time
+    say = Says(appliance)
+    say(growing("red", "red blue", "red blue door."))
+    say(a_segment("red", number) for number in (2, 3))
+    told = translations.collect(4)
+    assert " ".join(each.text for each in told[:2]) == "red blue door. (from en to pt-br)"
+    assert first.asked == ["red", "red blue", "red blue door.", "red"]  # and after four failures not any more
+    assert second.asked == [*first.asked, "red"]
     assert mt.vitals.get("engine_errors") == 4
     assert mt.vitals.get("breakers") == State.OPEN
     (event,) = events(appliance)
     assert (event.component, event.status) == ("mt/deepl", "breaker open")
     assert str(AWAY) in event.action
+
+
+@pytest.mark.usefixtures("two_engines")
+def test_where_nobody_can_answer_a_whole_segment_waits_and_all_are_asked_again(
+    appliance: Appliance, translations: Mailbox[Translation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Failing(AWAY), Failing(AWAY)
+    plug_in(monkeypatch, deepl=first, bergamot=second)
+    monkeypatch.setattr(asking, "backoff_ms", lambda count: 100 if count < 3 else None)
+    appliance.start("mt", procs.mt.main)
+    writer = TextWriter(appliance.memory.writer("segments"))
+    writer.write(a_segment("red", 1))
+    writer.write(a_segment("green", 2))
+    writer.write(a_segment("azul", 1, leg=1, call=3, language="pt-br"))
+    told = translations.collect(3)
+    assert [(each.source.text, bool(each.text)) for each in told] == [("azul", True), ("red", False), ("green", True)]
+    assert first.asked == ["red", "azul", "red", "red", "green"]  # only its own leg waited
+    assert second.asked == ["red", "red", "red"]
 
 
 @pytest.mark.usefixtures("two_engines")

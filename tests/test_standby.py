@@ -24,7 +24,7 @@ from appliance.ops.metrics import exposition, registry
 from appliance.ops.observer import Observer
 from appliance.supervision import snapshot, standby
 from appliance.supervision.notify import Notify
-from appliance.supervision.process_table import PROCESS_NAMES, Process, rows
+from appliance.supervision.process_table import PROCESS_NAMES, WORKERS, Process, rows
 from appliance.supervision.recovery import STUCK_LADDER, OpenCircuit, Restart, Signs, Verdict, after_exit
 from appliance.supervision.turn import LESS_URGENT
 from appliance.supervision.vitals import State, Vitals
@@ -58,6 +58,14 @@ def signs(spawned_s: float, ready_s: float | None = None, beat_s: float | None =
 )
 def test_when_a_standby_is_started(active, not_before_s_ago, due):
     assert standby.is_due(active, settle_s=5, not_before_ns=ago(not_before_s_ago), now_ns=NOW_NS) is due
+
+
+@pytest.mark.parametrize(
+    ("name", "another_loads", "may"), [("asr", False, True), ("asr", True, False), ("rtp", True, True)]
+)
+def test_models_are_read_one_after_another_and_who_reads_none_does_not_wait(name, another_loads, may):
+    (process,) = (row for row in WORKERS if row.name == name)
+    assert standby.may_load(process, another_loads) is may
 
 
 @pytest.mark.parametrize(

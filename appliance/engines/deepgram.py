@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deepgram import AsyncDeepgramClient
 from deepgram.core.api_error import ApiError
@@ -41,8 +41,8 @@ class DeepgramSettings:
     server: str = "wss://api.deepgram.com"
     endpoint_ms: int = 400
     deadlines: Deadlines = field(default_factory=Deadlines)
-    reconnect_s: tuple[float, ...] = (0.2, 0.4, 0.8)  # before each attempt; the last again and again
-    patience_s: float = 10.0  # without an answer before `take` says so; attempts go on
+    reconnect_s: tuple[float, ...] = (0.05, 0.2, 0.4, 0.8)  # before each attempt; the last again and again
+    patience_s: float = 10.0  # without a connection before `take` says so; attempts go on
     replay_s: float = 30.0  # audio that is kept until it is settled
 
 
@@ -116,8 +116,10 @@ class DeepgramStream:
         self._buffer = ReplayBuffer(int(settings.replay_s * FRAMES_PER_S))
         self._utterance = Utterance(context, language)
         self._refusal: EngineError | None = None
-        self._trouble = ""  # why there is no answer
+        self._connection: Connection | None = None
+        self._trouble = ""  # why there is no connection
         self._trouble_since = 0.0
+        self._is_lasting = False  # that: the next attempt is not worth waiting for
         self._life = asyncio.run_coroutine_threadsafe(self._live(), loop)
 
     @property
@@ -141,10 +143,13 @@ class DeepgramStream:
             return taken
         if self._refusal:
             raise self._refusal
-        trouble, away_s = self._trouble, time.monotonic() - self._trouble_since
-        if trouble and away_s > self._settings.patience_s:
-            raise EngineUnavailable(f"no answer from Deepgram for {away_s:.0f} s: {trouble}")
+        if (trouble := self._trouble) and (self._is_lasting or self._is_away_too_long()):
+            raise EngineUnavailable(f"no answer from Deepgram: {trouble}")
         return []
+
+    def _is_away_too_long(self) -> bool:
+        is_open = self._connection is not None and self._connection.is_open
+        return not is_open and time.monotonic() - self._trouble_since > self._settings.patience_s
 
     def close(self) -> None:
         self.closed = True
@@ -155,36 +160,54 @@ class DeepgramStream:
         failures = 0
         while not self._refusal:
             await self._audio_to_send()
-            connection = Connection(self._dialect, self._buffer, self._settings.deadlines, self.counts)
+            # A line that is slow, or full of what is sent again, is given more time with each attempt.
+            pulse_s = self._settings.deadlines.pulse_s * max(1, failures)
+            deadlines = replace(self._settings.deadlines, pulse_s=pulse_s)
+            connection = Connection(self._dialect, self._buffer, deadlines, self.counts)
             await self._use(connection)
             failures = 1 if connection.answered else failures + 1
             pauses_s = self._settings.reconnect_s
             await asyncio.sleep(pauses_s[min(failures, len(pauses_s)) - 1])
 
     async def _use(self, connection: Connection) -> None:
-        """Recognise with `connection` until it ends, and note why."""
+        """Recognise with `connection` until it ends, and note why.
+
+        Who is hung up on in mid-speech may be let in again at once. Nobody else is waited for: not a server that lets
+        nobody in or has never said anything, and not one that has stopped answering, which has cost its time already.
+        """
         model, endpoint_ms = self._settings.model, self._settings.endpoint_ms
+        self._connection = connection
+        self._begin_trouble("it does not take the call")
         try:
             opening = self._dialect.connect(self._client, model, self._language, endpoint_ms)
             await connection.run(opening, self._collect, self._hear)
         except ApiError as error:  # never shown: it holds the headers, and they the key
-            self._note(error_for_status("Deepgram", error.status_code or 500, KEY_VARIABLE))
+            self._note(error_for_status("Deepgram", error.status_code or 500, KEY_VARIABLE), is_lasting=True)
         except (OSError, WebSocketException, ServerError) as error:
-            self._note(EngineUnavailable(str(error) or type(error).__name__))
+            is_lasting = isinstance(error, TimeoutError) or not connection.answered
+            self._note(EngineUnavailable(str(error) or type(error).__name__), is_lasting)
         except Exception as error:  # of ours or of the SDK's; without this it would die unseen
             self._refusal = EngineError(f"Deepgram's stream has broken off: {error!r}")
 
-    def _note(self, error: EngineError) -> None:
+    def _note(self, error: EngineError, is_lasting: bool) -> None:
         if isinstance(error, EngineRefused):
             self._refusal = error
+        self._begin_trouble(str(error))
+        self._trouble = str(error)
+        self._is_lasting = self._is_lasting or is_lasting
+
+    def _begin_trouble(self, why: str) -> None:
         if not self._trouble:
             self._trouble_since = time.monotonic()
-        self._trouble = str(error)
+            self._trouble = why
+
+    def _end_trouble(self) -> None:
+        self._trouble, self._is_lasting = "", False
 
     async def _audio_to_send(self) -> None:
         self._collect()
         while self._buffer.end == self._buffer.first:
-            self._trouble = ""  # a server may hang up on one who is silent
+            self._end_trouble()  # a server may hang up on one who is silent
             await asyncio.sleep(self._dialect.chunk_s)
             self._collect()
 
@@ -199,7 +222,7 @@ class DeepgramStream:
         self.counts.dropped_frames = self._buffer.dropped
 
     def _hear(self, heard: Heard, connection: Connection) -> None:
-        self._trouble = ""
+        self._end_trouble()
         transcript = self._utterance.hear(heard, connection.word, connection.seq_num)
         if transcript:
             self._outbox.append(transcript)

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from appliance.engines.deepgram_dialects import Dialect, UnknownMessageError
 from appliance.engines.protocols import Word
+from appliance.engines.pulse import Pulse
 from appliance.engines.replay_buffer import AudioFrame, ReplayBuffer
 from appliance.engines.utterance import Heard, HeardWord
 from appliance.units import FRAME_BYTES, FRAMES_PER_S
@@ -17,13 +18,17 @@ from appliance.units import FRAME_BYTES, FRAMES_PER_S
 REPLAY_FRAMES = FRAMES_PER_S  # in one message, when there is much to send again
 SILENCE = bytes(FRAME_BYTES)
 
+Sent = TypeVar("Sent")
+
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
     """How long a connection may take for what."""
 
     connect_s: float = 3.0
-    answer_s: float = 3.0  # no message for so long while audio goes in: the connection is half open
+    # No message for so long while audio goes in. Nova says something once a second, also of silence.
+    answer_s: float = 2.0
+    pulse_s: float = 0.5  # nor the answer to a ping: the connection is half open
     keep_alive_s: float = 3.0  # without audio; the server hangs up after 10 s
 
 
@@ -40,6 +45,7 @@ class Connection:
     """Lives from connecting to hanging up. What it hears is in seconds since it began."""
 
     def __init__(self, dialect: Dialect, buffer: ReplayBuffer, deadlines: Deadlines, counts: StreamCounts) -> None:
+        self.is_open = False
         self.answered = False
         self._dialect = dialect
         self._buffer = buffer
@@ -49,6 +55,7 @@ class Connection:
         self._ended_at = -1  # where the server was last told that the utterance ends
         self._unanswered_since = 0.0  # 0: it owes no answer
         self._idle_since = time.monotonic()
+        self._pulse = Pulse(deadlines.pulse_s, self._idle_since, self._idle_since)
 
     async def run(
         self,
@@ -65,8 +72,10 @@ class Connection:
         try:
             async with asyncio.timeout(self._deadlines.connect_s):
                 socket = await farewell.enter_async_context(opening)
+            self.is_open = True
             await _until_one_ends(self._send(socket, collect, hear), self._receive(socket, hear))
         finally:
+            self.is_open = False
             # A peer that does not answer would hold up the goodbye, and that the next connection.
             _in_background(farewell.aclose())
 
@@ -98,8 +107,7 @@ class Connection:
                 if self._buffer.first >= self._sent:  # all of it is final: there will be no answer
                     hear(Heard(final=True, ends=True), self)
             await self._keep_alive(socket)
-            if self._unanswered_since and time.monotonic() - self._unanswered_since > self._deadlines.answer_s:
-                raise TimeoutError(f"no answer for {self._deadlines.answer_s:g} s")
+            await self._expect_an_answer(socket)
             await asyncio.sleep(0.0 if sent == REPLAY_FRAMES else self._dialect.chunk_s)
 
     async def _send_audio(self, socket: Any) -> int:
@@ -125,13 +133,31 @@ class Connection:
         else:
             await self._in_time(self._dialect.keep_alive(socket))
 
-    async def _in_time(self, sending: Coroutine[Any, Any, None]) -> None:
+    async def _expect_an_answer(self, socket: Any) -> None:
+        """Raises TimeoutError where there is nobody any more, or nobody who recognises."""
+        now = time.monotonic()
+        if not self._unanswered_since:
+            self._pulse.hear(now)
+        if self._pulse.is_to_be_asked(now):
+            pong = await self._in_time(_ping(socket))
+            pong.add_done_callback(self._hear_pong)
+        if self._pulse.has_stopped(now):
+            raise TimeoutError(f"the connection is dead: no answer to a ping for {self._deadlines.pulse_s:g} s")
+        if self._unanswered_since and now - self._unanswered_since > self._deadlines.answer_s:
+            raise TimeoutError(f"no answer for {self._deadlines.answer_s:g} s")
+
+    def _hear_pong(self, answer: asyncio.Future[float]) -> None:
+        if not answer.cancelled() and answer.exception() is None:
+            self._pulse.hear(time.monotonic())
+
+    async def _in_time(self, sending: Coroutine[Any, Any, Sent]) -> Sent:
         async with asyncio.timeout(self._deadlines.answer_s):
-            await sending
+            return await sending
 
     async def _receive(self, socket: Any, hear: Callable[[Heard, "Connection"], None]) -> None:
         async for message in socket:
             self._unanswered_since = 0.0
+            self._pulse.hear(time.monotonic())
             try:
                 heard = self._dialect.read(message)
             except UnknownMessageError:
@@ -141,6 +167,12 @@ class Connection:
                 self.answered = True
                 hear(heard, self)
         raise ConnectionError("the server has hung up")
+
+
+async def _ping(socket: Any) -> asyncio.Future[float]:
+    """Send one; the SDK has none of its own. What comes of it is there when the answer is, or the connection ends."""
+    pong: asyncio.Future[float] = await socket._websocket.ping()
+    return pong
 
 
 _goodbyes: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references

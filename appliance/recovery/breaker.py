@@ -14,7 +14,7 @@ LONGEST_PAUSE_NS = 120 * NS_PER_S
 PROBE_NS = 15 * NS_PER_S
 
 HEDGE_MS = 600  # after so long without a translation, the next engine is asked as well: the first answer counts
-PATIENCE_MS = {"asr": 1200, "mt": 1200, "tts": 500}  # without an answer, where another engine could give one
+PATIENCE_MS = {"asr": 900, "mt": 1200, "tts": 500}  # without an answer, where another engine could give one
 BACKOFF_MS = (300, 600, 1200)  # before each further try of one request with the same engine
 
 

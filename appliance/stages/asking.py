@@ -1,7 +1,7 @@
 """One question to the translators: with all that they take, under the guard of numbers and terms, and counted."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
@@ -43,16 +43,35 @@ class NotNow(Exception):  # noqa: N818
 
 @dataclass(slots=True)
 class _Tries:
-    """What has been tried for one segment: failures by engine, and who is not asked any more."""
+    """What has been tried for one segment: failures by engine, who is not asked now, and who not any more."""
 
     failures: Counter[str] = field(default_factory=Counter)
+    passed: set[str] = field(default_factory=set)
     given_up: set[str] = field(default_factory=set)
+
+    @property
+    def without(self) -> set[str]:
+        """Those who are not to be asked."""
+        return self.passed | self.given_up
+
+    def fail(self, name: str, error: EngineError) -> None:
+        """Take note of a failure of engine `name`: who cannot answer now is passed over, not given up."""
+        self.failures[name] += 1
+        if is_worth_a_retry(error) and backoff_ms(self.failures[name]) is not None:
+            self.passed.add(name)
+        elif type(error) is not EngineError or self.failures[name] >= TRIES:
+            self.given_up.add(name)
+
+    def wait_ms(self, able: Iterable[str]) -> int | None:
+        """How long to wait before all those who were passed over are asked again; None: nobody of `able` will be."""
+        return min((wait for name in able if (wait := backoff_ms(self.failures[name])) is not None), default=None)
 
 
 class Questions:
     """Asks the translators of `chain`; `glossaries` by number of the route.
 
-    A whole segment is tried again, later or by the next engine; of a growing one, the next revision is the second try.
+    Whose engine cannot answer now is served by the next one, at once. Where nobody can, a whole segment is tried again
+    later; of a growing one, the next revision is the second try.
     """
 
     def __init__(self, context: Context, chain: EngineChain[Translator], glossaries: Mapping[str, Glossary]) -> None:
@@ -88,9 +107,8 @@ class Questions:
                 if asked:  # somebody else is at it
                     self._leave(name, error, tries)
                 elif not segment.final:
-                    self._fail_in_passing(name, error)
-                    return None
-                elif due_ns := self._try_later(name, error, tries):
+                    self._fail_in_passing(name, error, tries)
+                elif due_ns := self._try_later(name, error, tries, names):
                     self._tries[key] = tries
                     raise NotNow(due_ns) from None
             else:
@@ -119,8 +137,8 @@ class Questions:
         self, request: TranslationRequest, leg: Leg, names: Sequence[str], tries: _Tries, asked: list[str]
     ) -> bool:
         """Ask the next engine too, if there is one; whether anybody has been asked."""
-        if name := self._chain.ask(names, {*tries.given_up, *self._race.running}):
-            alone = not asked and self._chain.first(names, {name, *tries.given_up, *self._race.running}) is None
+        if name := self._chain.ask(names, {*tries.without, *self._race.running}):
+            alone = not asked and self._chain.first(names, {name, *tries.without, *self._race.running}) is None
             with self._context.busy(may_rest=name in ELSEWHERE):
                 self._race.begin(name, partial(self._guarded, request, leg, name), here=alone)
             asked.append(name)
@@ -132,37 +150,40 @@ class Questions:
         Whoever is only tried is not waited for. If nobody else can be asked, the watchdog says when they are stuck.
         """
         limit_s = None
-        if self._chain.first(names, {*tries.given_up, *self._race.running}):
+        if self._chain.first(names, {*tries.without, *self._race.running}):
             limit_s = HEDGE_S if self._chain.state(asked[-1]) is State.CLOSED else 0.0
         with self._context.busy(may_rest=limit_s is not None or not ELSEWHERE.isdisjoint(asked)):
             return self._race.first(asked, limit_s)
 
     def _leave(self, name: str, error: EngineError, tries: _Tries) -> None:
         """It has failed while another engine is being asked."""
-        tries.given_up.add(name)
+        tries.fail(name, error)
         self._complain(error)
         self._chain.failed(name, error)
 
-    def _fail_in_passing(self, name: str, error: EngineError) -> None:
+    def _fail_in_passing(self, name: str, error: EngineError, tries: _Tries) -> None:
         """A growing text was not translated. That the text is at fault is found out when it is whole."""
+        tries.given_up.update(self._chain.engines.by_name if type(error) is EngineError else (name,))
         if type(error) is not EngineError:
+            self._context.vitals.add("engine_errors")
             self._chain.failed(name, error)
 
-    def _try_later(self, name: str, error: EngineError, tries: _Tries) -> int:
-        """When to ask the same engine again after its failure; 0: ask the next one now."""
-        tries.failures[name] += 1
-        count = tries.failures[name]
+    def _try_later(self, name: str, error: EngineError, tries: _Tries, names: Sequence[str]) -> int:
+        """When to ask again those who can be asked, after the failure of `name`; 0: somebody can be asked now, or ever.
+
+        It is one failure of the engine however often it cannot translate one text.
+        """
+        tries.fail(name, error)
         self._context.vitals.add("engine_errors")
-        if type(error) is not EngineError or count == 1:  # one bad text is one failure
+        if type(error) is not EngineError or tries.failures[name] == 1:
             self._chain.failed(name, error)
-        if (
-            is_worth_a_retry(error)
-            and self._chain.state(name) is State.CLOSED
-            and (wait_ms := backoff_ms(count)) is not None
-        ):
+        wait_ms = None
+        if not self._chain.first(names, {*tries.without, *self._race.running}):
+            wait_ms = tries.wait_ms([each for each in tries.passed if self._chain.state(each) is State.CLOSED])
+        if wait_ms is not None:
+            tries.passed.clear()
             return clock.now_ns() + wait_ms * NS_PER_MS
-        if type(error) is not EngineError or count == TRIES:
-            tries.given_up.add(name)
+        if name in tries.without:
             self._context.log.error(str(error))
         return 0
 

@@ -20,15 +20,16 @@ from appliance.frames.messages import HealthEvent, LanguageFound, Segment
 from appliance.frames.ring import Frame, RingReader, RingWriter
 from appliance.frames.roster import Leg, Roster, call_stamp
 from appliance.recovery import overload
-from appliance.recovery.breaker import State
+from appliance.recovery.breaker import PATIENCE_MS, State
 from appliance.speech.segmenter import Segmenter, SegmentPolicy, TextSegment
 from appliance.speech.settled_words import SettledWords
 from appliance.stages.engine_chain import EngineChain
 from appliance.stages.spoken_language import SpokenLanguage
 from appliance.supervision.context import Context
-from appliance.units import FRAME_MS, FRAME_NS
+from appliance.units import FRAME_MS, FRAME_NS, NS_PER_MS
 
 FRAMES_AT_ONCE = 64
+PATIENCE_NS = PATIENCE_MS["asr"] * NS_PER_MS
 NO_PARTIALS = SegmentPolicy(partial_words=1_000_000, looks_ahead=False)
 
 
@@ -71,6 +72,8 @@ class Transcriber:
         self._newest = (0, 0)  # sequence number and capture time of the newest frame
         self._told_to_ns = 0  # the end of the last word of an utterance that goes on; 0 between utterances
         self._is_in_trouble = False
+        self._trouble_since_ns = 0  # 0: it can be reached
+        self._has_failed = False  # this leg, since the engine's breaker was closed
         self._has_spoken = False  # since this engine listens
 
     def feed(self) -> None:
@@ -148,18 +151,27 @@ class Transcriber:
             self._trouble(error)
             return []
         if transcripts:
-            self._is_in_trouble = False
+            self._is_in_trouble, self._trouble_since_ns = False, 0
             self._chain.answered(self._name)
+            self._has_failed = False
         return transcripts
 
     def _trouble(self, error: EngineError) -> None:
         """Count and tell it, once for as long as the engine is away or will not answer."""
-        if self._is_in_trouble:
+        if self._is_in_trouble or (isinstance(error, EngineUnavailable) and self._may_come_back()):
             return
+        self._has_failed = True
         self._is_in_trouble = isinstance(error, EngineUnavailable | EngineRefused)
         self._context.vitals.add("engine_errors")
         self._context.log.error(f"room {self.leg.room}: {error}")
         self._chain.failed(self._name, error, away=self._is_in_trouble)
+
+    def _may_come_back(self) -> bool:
+        """Whether to give an engine that is away some time: where no other one can be asked."""
+        now_ns = clock.now_ns()
+        self._trouble_since_ns = self._trouble_since_ns or now_ns
+        is_alone = self._chain.first(self._names, {self._name}) is None
+        return is_alone and now_ns - self._trouble_since_ns < PATIENCE_NS
 
     # --- who listens ---
 
@@ -181,11 +193,13 @@ class Transcriber:
         first = self._chain.first(self._names)
         if first in (None, self._name):
             return False
-        if self._is_in_trouble or self._chain.state(self._name) is State.OPEN:
+        if self._is_in_trouble:
             return True
+        is_speaking = self._told_to_ns or self._segmenter.waiting_since_ns is not None
+        if self._chain.state(self._name) is State.OPEN and (self._has_failed or not is_speaking):
+            return True  # another leg's failure is no reason to leave an engine that understands this one
         # Whoever is silent would learn nothing of the engine that is tried.
-        has_just_spoken = self._has_spoken and not self._told_to_ns and self._segmenter.waiting_since_ns is None
-        return has_just_spoken and self._names.index(first) < self._names.index(self._name)
+        return not is_speaking and self._has_spoken and self._names.index(first) < self._names.index(self._name)
 
     def _move(self) -> list[TextSegment]:
         """Let another engine hear what has not been told; returns what is told of the rest."""
@@ -194,7 +208,8 @@ class Transcriber:
         self._stream.close()
         self._name, self._stream = self._opened()
         self._words, self._told_to_ns, self._lost = SettledWords(), 0, 0
-        self._is_in_trouble = self._has_spoken = False
+        self._is_in_trouble = self._has_failed = self._has_spoken = False
+        self._trouble_since_ns = 0
         return segments
 
     def _segments_of(self, transcript: Transcript) -> list[TextSegment]:

@@ -35,6 +35,14 @@ def is_due(active: Signs, settle_s: float, not_before_ns: int, now_ns: int) -> b
     return 0 < active.ready_ns <= now_ns - settle_s * NS_PER_S and now_ns >= not_before_ns
 
 
+def may_load(process: Process, another_loads: bool) -> bool:
+    """Whether the standby of `process` may load now: models one after another, they cost the processor some seconds.
+
+    Whoever calls no engine has none to read, and its listeners would hear a gap if it died again meanwhile.
+    """
+    return not (another_loads and process.busy_s)
+
+
 def has_room(free_bytes: int, needed_bytes: int) -> bool:
     """Whether the memory that a standby takes is there, and enough left for those who work."""
     return free_bytes >= needed_bytes + RESERVE_BYTES

@@ -80,17 +80,18 @@ class Standbys:
         return self._by_name[name].leave(State.WAITING)
 
     def look_after(self, children: Sequence[Child], now_ns: int, may_judge: bool) -> None:
-        """See how each does, and start the next one that is due: one at a time, they cost the processor some seconds.
+        """See how each does, and start the next one that is due and may load.
 
         may_judge: the machine itself was not away just now.
         """
         for one in self._by_name.values():
             if one.spawned:
                 self._look_after(one, now_ns, may_judge)
-        if any(one.is_loading for one in self._by_name.values()):
-            return
+        another_loads = any(one.is_loading for one in self._by_name.values())
         for child in children:
             wanted = self._by_name.get(child.name)
+            if not policy.may_load(child.process, another_loads):
+                continue
             if wanted and self._is_due(wanted, child, now_ns) and self._has_room(wanted, child, now_ns):
                 self._start(wanted, now_ns)
                 return

@@ -62,8 +62,8 @@ def note(row: Row, outcome: Outcome) -> None:
 _ENGINE_S = {"asr": 20.0, "mt": 6.0, "tts": 6.0}
 _HANGING_S = 3.0
 
-_SPARE_MS = 12_000.0  # four tries of one sentence, with pauses between them, and some for a busy machine
-_HEDGED_MS = 1_000.0  # a translator that says nothing: the next one is asked as well
+_SPARE_MS = 1_000.0  # until the next engine of the chain has told a sentence, whatever the first one does
+_PROVIDER_BACK_S = 10.0  # it is tried again after 2 s, then 4, and some for a busy machine
 
 _ENTRIES = (
     _Entry("call", "rtp killed", "kill -9", _death(MEDIA_MS)),
@@ -121,7 +121,7 @@ _ENTRIES = (
             "provider",
             f"{stage} provider: {name}",
             how,
-            Bounds(seen_ms=_HEDGED_MS if stage == "mt" and name not in ("500", "429") else _SPARE_MS, back_s=20.0),
+            Bounds(seen_ms=_SPARE_MS, back_s=_PROVIDER_BACK_S),
             short=name in ("429", "half-open"),
         )
         for stage in ("asr", "mt")

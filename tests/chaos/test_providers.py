@@ -47,7 +47,7 @@ class DeepL(deepl.DeepLServer):
 class Deepgram(deepgram.DeepgramServer):
     def fails(self, fault: deepgram.Fault | None) -> None:
         """As above; those who are connected have to come again."""
-        self._faults = deque([fault] * FOR_EVER if fault else [])
+        self.faults = deque([fault] * FOR_EVER if fault else [])
         self.arrive()
 
 

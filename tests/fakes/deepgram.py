@@ -85,7 +85,7 @@ class DeepgramServer(LocalServer):
         super().__init__()
         self.visits: list[Visit] = []
         self.left = threading.Event()  # by itself, as Abort(leave=True) says
-        self._faults = deque(faults)
+        self.faults = deque(faults)
         self._idle_s = idle_s
 
     @property
@@ -96,7 +96,7 @@ class DeepgramServer(LocalServer):
         return [web.get("/v1/listen", self._listen), web.get("/v2/listen", self._listen)]
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
-        fault = self._faults.popleft() if self._faults else None
+        fault = self.faults.popleft() if self.faults else None
         if request.headers.get("Authorization") != f"Token {KEY}":
             raise web.HTTPUnauthorized
         if isinstance(fault, Refuse):
