@@ -118,7 +118,8 @@ def enrolled(profile: Profile, made: Enrolled) -> str:
     lengths = ", ".join(f"{one.speech_s:.0f} s" for one in made.manners)
     lines = [
         f"{profile.name} is on file as {profile.speaker_id}: {_speech(profile.quality)}",
-        f"manners of speaking: {len(made.manners)} ({lengths}); identity: {profile.identity.model}",
+        f"manners of speaking: {len(made.manners)} ({lengths}), by {profile.style.model}; "
+        f"identity: {profile.identity.model}",
         *(one.text for one in made.advice),
     ]
     return "\n".join(lines)
