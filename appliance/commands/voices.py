@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from appliance.commands.options import ConfigOption, JsonOption
+from appliance.commands.voice_calibration import calibrate
 from appliance.commands.voice_enrolment import enrol, verify
 from appliance.commands.voice_invitations import invitations, invite, prompts, uninvite
 from appliance.commands.voice_preview import preview
@@ -38,6 +39,7 @@ PassphraseOption = Annotated[
 app = typer.Typer(no_args_is_help=True, help="The voices on file, and recordings for new ones.")
 app.command()(enrol)
 app.command()(verify)
+app.command()(calibrate)
 app.command()(preview)
 app.command()(invite)
 app.command()(invitations)
