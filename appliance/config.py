@@ -117,6 +117,7 @@ class VoicesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     country_code: str = ""  # of this box's own country, for callers whose numbers come without one
     identify: bool = True  # by the voice itself, where neither route nor number says who it is
     ecapa_folder: str = ""  # SpeechBrain's ECAPA-TDNN, which then tells voices apart; empty: Resemblyzer does
+    gst_folder: str = ""  # a Tacotron of coqui-tts with style tokens, which then tell manners; empty: prosody does
     least_likeness: float = 0.0  # of a voice on file, to be taken for it; 0: what suits what tells voices apart
     least_margin: float = 0.05  # ... and so much more than of any other one
     identify_s: int = 15  # of speech; who has not been identified by then never is
@@ -312,6 +313,7 @@ def _at_home(voices: VoicesConfig) -> VoicesConfig:
         voices,
         folder=voices.folder.expanduser(),
         ecapa_folder=_path_at_home(voices.ecapa_folder),
+        gst_folder=_path_at_home(voices.gst_folder),
         key_file=voices.key_file.expanduser(),
         prompts_folder=voices.prompts_folder.expanduser(),
     )

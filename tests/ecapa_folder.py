@@ -74,20 +74,24 @@ def write_folder(folder: Path, state: Mapping[str, object] | None = None, settin
 
 
 def checkpoint(state: Mapping[str, object]) -> bytes:
-    """As torch.save writes a state_dict since 1.6; what is no array goes in as it is."""
+    """As torch.save writes a state_dict, or a dictionary of them, since 1.6; what is no array goes in as it is."""
     file, described = io.BytesIO(), io.BytesIO()
     storages: list[np.ndarray] = []
     pickler = _Pickler(described, 2)
     pickler.storages = storages
-    pickler.dump(
-        OrderedDict((name, _Tensor(one) if isinstance(one, np.ndarray) else one) for name, one in state.items())
-    )
+    pickler.dump(_as_tensors(state))
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("archive/data.pkl", described.getvalue())
         for key, one in enumerate(storages):
             archive.writestr(f"archive/data/{key}", one.tobytes())
         archive.writestr("archive/version", "3\n")
     return file.getvalue()
+
+
+def _as_tensors(value: object) -> object:
+    if isinstance(value, Mapping):
+        return OrderedDict((name, _as_tensors(one)) for name, one in value.items())
+    return _Tensor(value) if isinstance(value, np.ndarray) else value
 
 
 class _Storage:

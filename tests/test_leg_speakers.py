@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from gst_folder import write_folder
 from recordings import prompt
 from speakers import ENGLISH
 from stages import LANES, LEGS, Appliance, Mailbox, wait_until
@@ -23,8 +24,8 @@ from appliance.supervision.context import Context
 from appliance.supervision.vitals import Vitals
 from appliance.units import FRAME_BYTES
 from appliance.voices.identity import load_encoder, mean_voice
-from appliance.voices.prosody import style
 from appliance.voices.resemblyzer import clean_speech
+from appliance.voices.style import load_style
 
 ENROLLED = ("vm-tempgreeting2", "demo-enterkeywords", "vm-forwardoptions")
 SAID = ("dir-instr", "vm-review", "agent-alreadyon")  # by the same person
@@ -77,10 +78,17 @@ class Line:
             self._speech.push_many(pcm[first : first + step], timestamp=call_stamp(self.leg.call))
             wait_until(lambda: self.appliance.memory.ring_state("speech", self.leg.place).depth == 0)
 
+    def tells(self, count: int) -> list[HealthEvent]:
+        """All health events, of which there are so many at least."""
+        wait_until(lambda: len(self._events()) >= count)
+        return self._events()
+
+    def _events(self) -> list[HealthEvent]:
+        return [entry for entry in self._journal.collect(0) if isinstance(entry, HealthEvent)]
+
     def statuses(self) -> list[str]:
         """Of all health events so far."""
-        entries = self._journal.collect(0)
-        found = [entry for entry in entries if isinstance(entry, HealthEvent)]
+        found = self._events()
         assert all((event.component, event.session_id) == ("voice", "r1") for event in found)
         return [event.status for event in found]
 
@@ -101,6 +109,8 @@ def line(appliance: Appliance, tmp_path: Path, identity: Path, request: pytest.F
     """With Allison on file; `request.param`: what the leg is, what its route says, and `[voices]`."""
     leg, route, *settings = request.param
     voices = msgspec.structs.replace(voices_in(tmp_path), **(settings[0] if settings else {}))
+    if voices.gst_folder:
+        voices = msgspec.structs.replace(voices, gst_folder=str(write_folder(tmp_path / voices.gst_folder)))
     config = msgspec.structs.replace(Config(), voices=voices)
     cache_dir = config.cache_dir.expanduser()
     routes = (Route("1001", "en", "pt-br", "PJSIP/bruno", **route),)
@@ -215,9 +225,11 @@ def test_speech_of_the_call_before_is_nobodys_here(line: Line, joe: Samples) -> 
     assert "MISMATCH" not in line.statuses()
 
 
-@pytest.mark.parametrize("line", [({"phone": "4711"}, {})], indirect=True)
+@pytest.mark.parametrize(
+    "line", [({"phone": "4711"}, {}), ({"phone": "4711"}, {}, {"gst_folder": "gst"})], indirect=True, ids=["", "GST"]
+)
 def test_the_manner_is_the_one_that_is_spoken_in(line: Line, joe: Samples, tmp_path: Path) -> None:
-    calm = style(joe[:96_000], 16_000)
+    calm = load_style(line.appliance.config.voices.gst_folder).style(joe[:96_000], 16_000)
     assert calm
     np.save(tmp_path / "style.npy", calm.numbers())
     change(
@@ -233,3 +245,15 @@ store.put(profile("v-joe", phone_numbers=("4711",), style=style, synthesis=(mann
     line.hears(joe, 8)
     wait_until(lambda: line.found.collect(1)[-1].manner == 1)
     assert line.found.messages[-1].speaker == "v-joe"
+
+
+@pytest.mark.parametrize("line", [({}, {})], indirect=True)
+def test_voices_of_other_models_are_told_once(line: Line) -> None:
+    change(line.appliance.config.voices, 'store.put(profile("v-old"), profile("v-older"))')  # by ecapa-tdnn
+    [told] = line.tells(1)
+    assert (told.status, told.session_id) == ("OUTDATED", "")
+    assert (
+        told.action == "2 voices on file were enrolled with other models than those in use; see: dragoman voices list"
+    )
+    change(line.appliance.config.voices, 'store.put(profile("v-old", name="Ana"), profile("v-oldest"))')
+    assert line.tells(2)[1].action.startswith("v-oldest was enrolled with other models")

@@ -17,7 +17,7 @@ from appliance.config import Config, VoicesConfig
 from appliance.doctor.voices import examine
 from appliance.engines.protocols import EngineError
 from appliance.voices.phone_prompts import languages, missing
-from appliance.voices.profile import Quality
+from appliance.voices.profile import IDENTITY_SLOT, Embedding, Quality
 from appliance.voices.store import VoiceStore
 
 ANA = profile(
@@ -88,9 +88,28 @@ def test_the_list_shows_consent_quality_and_numbers(voices):
     assert bruno.split() == ["v-bruno", "Bruno", "expired", "2026-11-22", "-", "-", "-"]
 
 
+def test_the_list_says_whose_voice_other_models_have_made(voices):
+    resembled = Embedding.of("resemblyzer", np.ones(256), IDENTITY_SLOT)
+    two_manners = msgspec.structs.replace(ANA, identity=resembled, synthesis=(cluster(), cluster()))
+    voices.put(two_manners, BRUNO, profile("v-zoe", name="Zoe", identity=resembled))
+    answer = voices.run("list")
+    assert answer.returncode == 0
+    assert answer.stderr.splitlines() == [
+        "Ana [SP] has manners of speaking by prosody, and is always heard in the first of them; enrol it again "
+        "(dragoman voices enrol … --replace)",
+        "Bruno was enrolled with ecapa-tdnn, and is not found by likeness with resemblyzer; enrol it again "
+        "(dragoman voices enrol … --replace)",
+    ]
+    voices.config.write_text(voices.config.read_text() + 'gst_folder = "/nowhere/gst"\n')
+    answer = voices.run("list")
+    assert answer.stdout.count("\n") == 4, "the voices all the same"
+    assert answer.stderr.startswith("/nowhere/gst/config.json cannot be read: No such file or directory; put")
+
+
 def test_the_list_for_programs(voices):
     voices.put(ANA, BRUNO)
     seen = json.loads(voices.run("list", "--json").stdout)
+    assert [one.partition(" was enrolled with ")[0] for one in seen["outdated"]] == ["Ana [SP]", "Bruno"]
     assert [(one["speaker_id"], one["consent"]) for one in seen["voices"]] == [
         ("v-ana", "given"),
         ("v-bruno", "expired"),
@@ -106,7 +125,7 @@ def test_a_damaged_voice_is_said_and_can_be_deleted(voices):
     answer = voices.run("list")
     assert answer.returncode == 1
     assert "Bruno" in answer.stdout
-    assert answer.stderr == "the voice v-ana is damaged; delete it, then import or enrol it again\n"
+    assert answer.stderr.endswith("the voice v-ana is damaged; delete it, then import or enrol it again\n")
     assert voices.run("delete", "v-ana", "--yes").returncode == 0
     assert voices.names() == {"v-bruno": "Bruno"}
 

@@ -18,9 +18,12 @@ from appliance.voices.comparison import compare
 from appliance.voices.consent import Consent
 from appliance.voices.ecapa import features
 from appliance.voices.enrolment import Wish, enrol
+from appliance.voices.errors import VoiceError
 from appliance.voices.identity import load_encoder, verdict
 from appliance.voices.intake import Recording
+from appliance.voices.outdated import Models, outdated
 from appliance.voices.profile import IDENTITY_SLOT
+from appliance.voices.prosody import MODEL as PROSODY
 from appliance.voices.scales import ECAPA, RESEMBLYZER
 
 RATE_HZ = 16_000
@@ -73,7 +76,7 @@ def test_a_voice_is_enrolled_with_it_and_its_true_width_is_kept(encoder):
     said = [Recording(f"{name}.wav", RATE_HZ, 1, prompt(name)) for name in PROMPTS]
     wish = Wish("Allison", Consent("Allison", datetime.now(UTC), "I agree."))
     profile = enrol(said, wish, encoder, datetime.now(UTC), needed_s=30).profile
-    assert (profile.identity.model, profile.identity.width) == ("ecapa-tdnn", 192)
+    assert (profile.identity.model, profile.identity.width) == (encoder.model, 192)
     assert profile.identity.vector.shape == (IDENTITY_SLOT,)
     assert not profile.identity.vector.numbers()[WIDTH:].any()
     assert compare(profile, said[:1], encoder).together.similarity > 0.9
@@ -169,10 +172,28 @@ def test_a_pickle_that_wants_to_run_something_is_refused(tmp_path):
     assert not (tmp_path / "it ran").exists()
 
 
-def test_operators_are_told_which_one_it_is(folder, tmp_path):
+def test_every_checkpoint_has_a_name_of_its_own_and_is_not_compared_with_another(encoder, tmp_path):
+    assert re.fullmatch("ecapa-tdnn-[0-9a-f]{8}", encoder.model)
+    assert load_encoder(NOWHERE, str(write_folder(tmp_path / "same"))).model == encoder.model
+    other = load_encoder(NOWHERE, str(write_folder(tmp_path / "other", changed("fc.conv.bias", np.ones(WIDTH, "<f4")))))
+    assert other.model != encoder.model
+    said = [Recording(f"{name}.wav", RATE_HZ, 1, prompt(name)) for name in PROMPTS]
+    wish = Wish("Allison", Consent("Allison", datetime.now(UTC), "I agree."))
+    profile = enrol(said, wish, encoder, datetime.now(UTC), needed_s=30).profile
+    sentence = f"enrolled with {encoder.model}, which cannot be compared with {other.model}; enrol it again"
+    with pytest.raises(VoiceError, match=sentence):
+        compare(profile, said[:1], other)
+    assert outdated(profile, Models(encoder.model, (PROSODY,))) == ""
+    told = outdated(profile, Models(other.model, (PROSODY,)))
+    assert told.startswith(
+        f"Allison was enrolled with {encoder.model}, and is not found by likeness with {other.model};"
+    )
+
+
+def test_operators_are_told_which_one_it_is(folder, encoder, tmp_path):
     config = Config(cache_dir=tmp_path)
     voices = config.voices.__class__(ecapa_folder=str(folder), folder=tmp_path, key_file=tmp_path / "key")
     [found] = [one for one in examine(config.__class__(cache_dir=tmp_path, voices=voices)) if one.check == IDENTITY]
-    assert found.found == f"ecapa-tdnn, 192 numbers, from {folder}"
+    assert found.found == f"{encoder.model}, 192 numbers, from {folder}"
     told = "\n".join(explain(config.__class__(voices=voices)).voices)
     assert "by likeness" not in told, "nobody has measured from when on that can be trusted"

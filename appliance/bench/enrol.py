@@ -14,6 +14,7 @@ from appliance.voices.enrolment import Enrolled, Wish, enrol
 from appliance.voices.identity import load_encoder
 from appliance.voices.intake import Recording, read
 from appliance.voices.store import VoiceStore
+from appliance.voices.style import load_style
 
 MOST_S = 300  # what an enrolment may take
 LEAST_SPEECH_S = 10.0
@@ -23,6 +24,7 @@ def run(
     paths: Iterable[Path],
     cache_dir: Path,
     ecapa_folder: str = "",
+    gst_folder: str = "",
     seconds: float = 240.0,
     progress: Callable[[str], None] = lambda _what: None,
 ) -> Report:
@@ -30,7 +32,7 @@ def run(
     began_ns = now_ns()
     recordings = _as_long_as(paths, seconds, progress)
     read_ns = now_ns()
-    encoder = load_encoder(cache_dir, ecapa_folder)
+    encoder, styles = load_encoder(cache_dir, ecapa_folder), load_style(gst_folder)
     wish = Wish("A voice", Consent(by="A person", at=datetime.now(UTC), wording="I agree."))
     stages: dict[str, int] = {}
 
@@ -39,7 +41,7 @@ def run(
         progress(what)
 
     loaded_ns = now_ns()
-    made = enrol(recordings, wish, encoder, datetime.now(UTC), stage, needed_s=LEAST_SPEECH_S)
+    made = enrol(recordings, wish, encoder, datetime.now(UTC), stage, needed_s=LEAST_SPEECH_S, styles=styles)
     with TemporaryDirectory(prefix="dragoman-bench-") as folder:
         with VoiceStore(Path(folder, "voices"), Path(folder, "box.key")) as store:
             store.put(made.profile)

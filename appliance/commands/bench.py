@@ -120,7 +120,8 @@ def enrol(
 
     settings = load(config or default_path()) if config or default_path().exists() else Config()
     with Console(stderr=True).status("") as line:
-        place = settings.cache_dir.expanduser(), settings.voices.ecapa_folder
+        voices = settings.voices
+        place = settings.cache_dir.expanduser(), voices.ecapa_folder, voices.gst_folder
         report = bench.run(files, *place, minutes * 60, line.update)
     _finish(report, json)
 

@@ -62,21 +62,24 @@ def enrol(
     from appliance.voices.enrolment import Wish  # noqa: PLC0415
     from appliance.voices.enrolment import enrol as make_voice  # noqa: PLC0415
     from appliance.voices.intake import read  # noqa: PLC0415
+    from appliance.voices.style import load_style  # noqa: PLC0415
 
+    settings = load(config or default_path())
     with open_store(config) as store:
         old = _old_voice(called(store, name), name, replace)
-        encoder = _encoder(load(config or default_path()))
+        encoder, styles = _encoder(settings), load_style(settings.voices.gst_folder)
         spoken = read(consent_recording) if consent_recording else None
         consent = _consent(consent_by, consent_wording, consent_until, spoken)
         numbers = _numbers(number or []) or (old.phone_numbers if old else ())
         with progress_bar(hidden=json) as progress:
             recordings = _read(files, progress)
             rest = _after(progress, READING)
-            enrolled = make_voice(recordings, Wish(name, consent, numbers, spoken), encoder, now(), rest)
+            wish = Wish(name, consent, numbers, spoken)
+            enrolled = make_voice(recordings, wish, encoder, now(), rest, styles=styles)
             if old:
                 kept = msgspec.structs.replace(enrolled.profile, speaker_id=old.speaker_id)
                 enrolled = enrolled._replace(profile=kept)
-            profile = learned(enrolled, load(config or default_path()), encoder)
+            profile = learned(enrolled, settings, encoder)
         store.put(profile)
     _tell(profile, enrolled, json)
 

@@ -3,7 +3,9 @@
 from rich.markup import escape
 from rich.table import Table
 
+from appliance.voices.calibration import Calibration
 from appliance.voices.card import Card
+from appliance.voices.choice import FIRST_LOOK_S
 from appliance.voices.comparison import Compared, Comparison
 from appliance.voices.enrolment import Enrolled
 from appliance.voices.examination import Examination
@@ -112,13 +114,37 @@ def conclusion(least: Compared, name: str) -> str:
     }[least.verdict]
 
 
+def of_calibration(calibration: Calibration) -> Table:
+    """A row for pairs of the same speaker, and one for pairs of different speakers."""
+    table = Table("likeness", "pairs", "least", "5 %", "median", "greatest", box=None, pad_edge=False)
+    for name, one in (("same speaker", calibration.same), ("different speakers", calibration.different)):
+        table.add_row(name, str(one.pairs), *(f"{each:.2f}" for each in (one.least, one.low, one.median, one.greatest)))
+    return table
+
+
+def calibrated(calibration: Calibration, model: str) -> str:
+    """What follows, as lines for `[voices]`, and how far it can be trusted."""
+    lines = [
+        f"{model}; {calibration.people} people on file, in stretches of {FIRST_LOOK_S:.0f} s; for appliance.toml:",
+        "[voices]",
+        f"least_likeness = {calibration.least_likeness:.2f}",
+        f"least_margin = {calibration.least_margin:.2f}",
+        f"other_below = {calibration.other_below:.2f}",
+        f"with these, {calibration.found} of {calibration.same.pairs} stretches are found at the first look; of "
+        f"{calibration.people_pairs} pairs of people none is so alike, and of others {calibration.at_most_wrong:.0%} "
+        "at most (95 % sure)",
+    ]
+    return "\n".join(lines)
+
+
 def enrolled(profile: Profile, made: Enrolled) -> str:
     """What has become of an enrolment, and what could be better."""
     assert profile.quality is not None
     lengths = ", ".join(f"{one.speech_s:.0f} s" for one in made.manners)
     lines = [
         f"{profile.name} is on file as {profile.speaker_id}: {_speech(profile.quality)}",
-        f"manners of speaking: {len(made.manners)} ({lengths}); identity: {profile.identity.model}",
+        f"manners of speaking: {len(made.manners)} ({lengths}), by {profile.style.model}; "
+        f"identity: {profile.identity.model}",
         *(one.text for one in made.advice),
     ]
     return "\n".join(lines)

@@ -24,6 +24,7 @@ from appliance.voices.intake import LONGEST_S, Recording, decode
 from appliance.voices.profile import dialled
 from appliance.voices.quality import advise, measure
 from appliance.voices.store import VoiceStore
+from appliance.voices.style import load_style
 
 
 def main() -> None:
@@ -58,7 +59,10 @@ def _enrol(job: Job, asked: Enrolment) -> News:
     recordings = _recordings(job)
     config = parse(job.config, "appliance.toml")
     encoder = load_encoder(Path(job.cache_dir), config.voices.ecapa_folder)
-    made = enrol(recordings, wish, encoder, datetime.now(UTC), lambda what, share: _tell(News(what, share)))
+    styles = load_style(config.voices.gst_folder)
+    made = enrol(
+        recordings, wish, encoder, datetime.now(UTC), lambda what, share: _tell(News(what, share)), styles=styles
+    )
     profile = learned(made, config, encoder)
     with VoiceStore(Path(job.folder), Path(job.key_file)) as store:
         store.put(profile)

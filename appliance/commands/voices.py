@@ -1,6 +1,7 @@
 """`dragoman voices`: the voices on file."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import msgspec
 import typer
 
 from appliance.commands.options import ConfigOption, JsonOption
+from appliance.commands.voice_calibration import calibrate
 from appliance.commands.voice_enrolment import enrol, verify
 from appliance.commands.voice_invitations import invitations, invite, prompts, uninvite
 from appliance.commands.voice_preview import preview
@@ -20,6 +22,7 @@ from appliance.commands.voice_store import (
     print_json,
     show_table,
 )
+from appliance.config import VoicesConfig, calm_matrices, default_path, load
 
 if TYPE_CHECKING:
     from appliance.voices.profile import Profile
@@ -36,6 +39,7 @@ PassphraseOption = Annotated[
 app = typer.Typer(no_args_is_help=True, help="The voices on file, and recordings for new ones.")
 app.command()(enrol)
 app.command()(verify)
+app.command()(calibrate)
 app.command()(preview)
 app.command()(invite)
 app.command()(invitations)
@@ -46,6 +50,7 @@ app.command()(prompts)
 @app.command("list")
 def list_voices(config: ConfigOption = None, json: JsonOption = False) -> None:
     """List all voices with consent and quality. Exit status 1: some cannot be read."""
+    calm_matrices()
     from appliance.commands import voice_tables  # noqa: PLC0415
     from appliance.voices.card import card  # noqa: PLC0415
     from appliance.voices.errors import VoiceError  # noqa: PLC0415
@@ -53,13 +58,31 @@ def list_voices(config: ConfigOption = None, json: JsonOption = False) -> None:
     with open_store(config) as store:
         found = list(store.survey())
     damaged = [str(one) for one in found if isinstance(one, VoiceError)]
-    cards = [card(one, now()) for one in found if not isinstance(one, VoiceError)]
+    profiles = [one for one in found if not isinstance(one, VoiceError)]
+    cards = [card(one, now()) for one in profiles]
+    old = _outdated(profiles, load(config or default_path()).voices)
     if json:
-        print_json({"voices": cards, "damaged": damaged})
+        print_json({"voices": cards, "damaged": damaged, "outdated": old})
     else:
         show_table(voice_tables.of_cards(cards)) if cards else typer.echo("there are no voices yet")
-        typer.echo("".join(f"{sentence}\n" for sentence in damaged), err=True, nl=False)
+        typer.echo("".join(f"{sentence}\n" for sentence in (*old, *damaged)), err=True, nl=False)
     raise typer.Exit(EXIT_DAMAGED if damaged else 0)
+
+
+def _outdated(profiles: Sequence["Profile"], voices: VoicesConfig) -> list[str]:
+    """What is to be done about voices that other encoders have made, or about the encoders; one sentence each."""
+    from appliance.engines.protocols import EngineError  # noqa: PLC0415
+    from appliance.voices.identity import model_in_use  # noqa: PLC0415
+    from appliance.voices.outdated import Models, outdated  # noqa: PLC0415
+    from appliance.voices.style import all_styles  # noqa: PLC0415
+
+    if not profiles:
+        return []
+    try:
+        models = Models(model_in_use(voices.ecapa_folder), all_styles(voices.gst_folder).keys())
+    except EngineError as error:
+        return [str(error)]
+    return [sentence for one in profiles if (sentence := outdated(one, models))]
 
 
 @app.command()

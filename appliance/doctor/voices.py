@@ -17,9 +17,11 @@ from appliance.voices.errors import StoreUnusable
 from appliance.voices.profile import Profile
 from appliance.voices.resemblyzer import MODEL as RESEMBLYZER
 from appliance.voices.store import VoiceStore
+from appliance.voices.style import load_style
 
 CHECK = "voices"
 IDENTITY = "voice identity"
+STYLE = "manners of speaking"
 DISK = "room for voices"
 PROMPTS = "enrolment by telephone"
 LEAST_FREE_BYTES = 1 << 30  # some 7,000 voices
@@ -28,6 +30,7 @@ LEAST_FREE_BYTES = 1 << 30  # some 7,000 voices
 def examine(config: Config) -> Iterator[Finding]:
     """Read every voice once: some 0.2 ms each. Makes nothing where there is nothing yet."""
     yield _identity(config.cache_dir, config.voices.ecapa_folder)
+    yield _style(config.voices.gst_folder)
     yield _store(config.voices)
     yield _disk(config.voices.folder)
     yield _by_telephone(config)
@@ -36,12 +39,22 @@ def examine(config: Config) -> Iterator[Finding]:
 def _identity(cache_dir: Path, ecapa_folder: str) -> Finding:
     try:
         if ecapa_folder:
-            return ok(IDENTITY, f"ecapa-tdnn, {Ecapa(Path(ecapa_folder)).width} numbers, from {ecapa_folder}")
+            encoder = Ecapa(Path(ecapa_folder))
+            return ok(IDENTITY, f"{encoder.model}, {encoder.width} numbers, from {ecapa_folder}")
         verified_folder(manifest()[RESEMBLYZER], cache_dir)
     except EngineError as error:
         found, _, fix = str(error).partition("; ")
         return advice(IDENTITY, f"nobody can enrol: {found}", fix or "make setup")
     return ok(IDENTITY, f"{RESEMBLYZER}, every byte as it should be")
+
+
+def _style(gst_folder: str) -> Finding:
+    try:
+        encoder = load_style(gst_folder)
+    except EngineError as error:
+        found, _, fix = str(error).rpartition("; ")
+        return advice(STYLE, f"nobody can enrol: {found}", fix)
+    return ok(STYLE, f"{encoder.model}, {encoder.width} numbers" + (f", from {gst_folder}" if gst_folder else ""))
 
 
 def _disk(folder: Path) -> Finding:

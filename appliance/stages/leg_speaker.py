@@ -1,6 +1,6 @@
 """Who speaks on one leg: found by route, number or likeness, watched from then on, learned where that is allowed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import numpy as np
@@ -32,8 +32,8 @@ from appliance.voices.consent import standing
 from appliance.voices.directory import Directory
 from appliance.voices.heard import Heard
 from appliance.voices.identity import Encoder, likeness, mean_voice
-from appliance.voices.prosody import style
 from appliance.voices.resemblyzer import loud_enough
+from appliance.voices.style import StyleEncoder
 
 STYLE_EVERY_S = 2.0
 STYLE_OF_S = 6.0
@@ -44,6 +44,7 @@ BY: dict[str, By] = {"route": "route", "number": "number", "voice": "voice"}
 class LegSpeaker:
     """One leg during one call. `configured`: what its route says; `is_allowed`: whether its voice may be learned.
 
+    encoder: tells voices apart, where there is one; styles: tell manners apart, by their models.
     `tell` is given what operators should know. A restarted process takes over what the roster says was found.
     """
 
@@ -55,6 +56,7 @@ class LegSpeaker:
         config: VoicesConfig,
         directory: Directory,
         encoder: Encoder | None,
+        styles: Mapping[str, StyleEncoder],
         tell: Callable[[HealthEvent], None],
     ) -> None:
         self.heard = Heard()
@@ -65,6 +67,7 @@ class LegSpeaker:
         self._config = config
         self._directory = directory
         self._encoder = encoder
+        self._styles = styles
         self._tell = tell
         self._by_voice = leg.speaker if leg.chosen_by == "voice" else None
         self._choice = Choice(leg.speaker, BY.get(leg.chosen_by, ""))
@@ -163,8 +166,6 @@ class LegSpeaker:
         expected = entry.identity if entry else self._learned_from
         if self._encoder is None or expected is None or (entry and entry.model != self._encoder.model):
             return
-        if len(expected) != self._encoder.width:  # another checkpoint of the same kind
-            return
         alike = likeness(mean_voice(self._encoded(WATCH_S)), expected)
         other_below = self._config.other_below or self._encoder.scale.other_below
         before, self._match = self._match, next_match(self._match, alike, other_below)
@@ -185,9 +186,10 @@ class LegSpeaker:
         entry = self._directory.get(self._choice.speaker)
         if entry is None or len(entry.centres) < 2:
             return
-        found = style(self.heard.sound(STYLE_OF_S), SAMPLE_RATE_HZ)
-        if found and found.model == entry.style_model:
-            self._manner = nearest_manner(entry.centres, found.numbers(), self._manner)
+        encoder = self._styles.get(entry.style_model)
+        found = encoder.style(self.heard.sound(STYLE_OF_S), SAMPLE_RATE_HZ) if encoder else None
+        if found:
+            self._manner = nearest_manner(entry.centres, found.vector.numbers(), self._manner)
 
     def _encoded(self, seconds: float) -> Floats:
         assert self._encoder, "there is one"

@@ -1,6 +1,6 @@
 """Who speaks on each leg: the speech that asr hands on, listened to; what is learned of it, handed on to tts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from appliance.clock import now_ns
 from appliance.engines.protocols import EngineError
@@ -14,6 +14,8 @@ from appliance.units import FRAME_BYTES, NS_PER_S
 from appliance.voices.arrays import Floats
 from appliance.voices.directory import Directory
 from appliance.voices.identity import Encoder, load_encoder
+from appliance.voices.outdated import Models
+from appliance.voices.style import StyleEncoder, all_styles
 
 FRAMES_AT_ONCE = 64
 WIPED_AFTER_NS = 2 * NS_PER_S  # tts has read it long before
@@ -28,6 +30,7 @@ class LegSpeakers:
         self._context = context
         self._directory = directory
         self._encoder = self._loaded()
+        self._styles = self._loaded_styles()
         self._legs: dict[tuple[int, int], tuple[Leg, LegSpeaker, RingReader]] = {}  # by place and call
         self._offers = context.writer("samples")
         self._offered: dict[tuple[int, int], Floats] = {}
@@ -35,11 +38,14 @@ class LegSpeakers:
         self._tts = Vitals(context.memory.vitals("tts"))
         self._tts_ready_ns = self._tts.ready_ns
         self._problem = ""
+        self._outdated: list[str] = []
 
     def turn(self) -> Iterator[SpeakerFound]:
         """Take in what was said, do what is due, and give out what is new."""
         has_changed = self._directory.refresh(self._context.beat)
         self._tell_problem()
+        if has_changed:
+            self._tell_outdated()
         self._follow()
         for leg, speaker, uplink in self._legs.values():
             if has_changed:
@@ -70,7 +76,8 @@ class LegSpeakers:
         config = self._context.config
         route = next((route for route in config.routes if route.number == leg.route), None)
         configured, is_allowed = (route.voice(leg.index), route.may_learn(leg.index)) if route else ("", False)
-        speaker = LegSpeaker(leg, configured, is_allowed, config.voices, self._directory, self._encoder, self._tell)
+        encoders = self._encoder, self._styles
+        speaker = LegSpeaker(leg, configured, is_allowed, config.voices, self._directory, *encoders, self._tell)
         speaker.consult()
         return speaker
 
@@ -117,6 +124,24 @@ class LegSpeakers:
         except EngineError as error:
             self._context.log.error(f"nobody is identified by the voice: {error}")
             return None
+
+    def _loaded_styles(self) -> Mapping[str, StyleEncoder]:
+        try:
+            return all_styles(self._context.config.voices.gst_folder)
+        except EngineError as error:
+            self._context.log.error(f"manners of speaking are told by prosody alone: {error}")
+            return all_styles()
+
+    def _tell_outdated(self) -> None:
+        """Once for each voice: it is a matter for somebody's next visit."""
+        if self._encoder is None:
+            return
+        found = self._directory.outdated(Models(self._encoder.model, self._styles.keys()))
+        if new := set(found) - set(self._outdated):
+            voices = f"{min(new)} was" if len(new) == 1 else f"{len(new)} voices on file were"
+            action = f"{voices} enrolled with other models than those in use; see: dragoman voices list"
+            self._context.journal(HealthEvent("voice", "OUTDATED", action, now_ns()))
+        self._outdated = found
 
     def _tell_problem(self) -> None:
         problem = self._directory.problem

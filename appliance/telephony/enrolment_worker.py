@@ -29,6 +29,7 @@ class EnrolmentWorker:
             str(config.cache_dir),
             float(voices.enrolment_speech_s),
             voices.ecapa_folder,
+            voices.gst_folder,
         )
         self._process: asyncio.subprocess.Process | None = None
 

@@ -6,10 +6,11 @@ file: a pickle that describes the tensors, and a file for each storage. A pickle
 here it gets a few, which only describe tensors.
 """
 
+import hashlib
 import pickle
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -56,15 +57,17 @@ class _Tensor(NamedTuple):
     stride: tuple[int, ...]
 
 
-def read_tensors(path: Path, table: str = "") -> dict[str, Floats]:
+def read_tensors(path: Path, table: str = "", prefix: str = "") -> dict[str, Floats]:
     """The float32 tensors by name in the dictionary `table` of a checkpoint, or in all of it.
 
-    Those of whole numbers, which only count steps of training, are left out. Raises NotACheckpoint, OSError.
+    Those of whole numbers, which only count steps of training, are left out. With `prefix`, only tensors whose names
+    begin with it, without it; what else is in the file, such as an optimizer, is then passed over, not refused.
+    Raises NotACheckpoint, OSError.
     """
     with path.open("rb") as file:
         try:
             if zipfile.is_zipfile(file):
-                return _from_zip(file, table)
+                return _from_zip(file, table, prefix)
             file.seek(0)
             if file.read(2) == b"PK":
                 raise NotACheckpoint("its end is missing")
@@ -82,12 +85,27 @@ def read_tensors(path: Path, table: str = "") -> dict[str, Floats]:
             raise NotACheckpoint(f"it holds more or less than tensors ({' '.join(str(error).split())})") from None
 
 
-def _from_zip(file: BinaryIO, table: str) -> dict[str, Floats]:
+def fingerprint(tensors: Mapping[str, Floats], settings: bytes = b"") -> str:
+    """Eight hexadecimal digits that are others for other numbers, names, shapes or `settings`.
+
+    They are part of a model's name, so that what two checkpoints make of a voice is never compared. How a checkpoint
+    was packed does not count.
+    """
+    digest = hashlib.sha256(settings)
+    for name in sorted(tensors):
+        numbers = np.ascontiguousarray(tensors[name], _NUMBER)
+        digest.update(f"\n{name} {numbers.shape}\n".encode())
+        digest.update(numbers.data)
+    return digest.hexdigest()[:8]
+
+
+def _from_zip(file: BinaryIO, table: str, prefix: str) -> dict[str, Floats]:
     with zipfile.ZipFile(file) as archive:
         (place,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
         if archive.getinfo(place).file_size > _MOST_PICKLE_BYTES:
             raise ValueError("its description is too long")
-        described = _float_tensors(_Tensors(BytesIO(archive.read(place))).load(), table)
+        reader = _TensorsAmongOthers if prefix else _Tensors
+        described = _float_tensors(reader(BytesIO(archive.read(place))).load(), table, prefix)
         numbers = {}
         for storage in {one.storage for one in described.values()}:
             name = place.removesuffix("data.pkl") + f"data/{storage.key}"
@@ -97,11 +115,12 @@ def _from_zip(file: BinaryIO, table: str) -> dict[str, Floats]:
         return {name: _filled(one, numbers) for name, one in described.items()}
 
 
-def _float_tensors(loaded: Any, table: str) -> dict[str, _Tensor]:
-    tensors = loaded[table] if table else loaded
+def _float_tensors(loaded: Any, table: str, prefix: str = "") -> dict[str, _Tensor]:
+    everything = loaded[table] if table else loaded
+    tensors = {str(name): one for name, one in everything.items() if str(name).startswith(prefix)}
     if not all(isinstance(one, _Tensor) for one in tensors.values()):
         raise ValueError("something in it is no tensor")
-    return {str(name): one for name, one in tensors.items() if one.storage.is_float}
+    return {name.removeprefix(prefix): one for name, one in tensors.items() if one.storage.is_float}
 
 
 class _Plain(pickle.Unpickler):
@@ -131,6 +150,43 @@ class _Tensors(_Plain):
         if what != "storage" or not known or view is not None or not 0 <= count <= _MOST_NUMBERS:
             raise pickle.UnpicklingError("a storage of another kind")
         return _Storage(str(key), int(count), kind is _float_storage)
+
+
+class _Passed:
+    """Stands for whatever else a checkpoint names: it takes all that a pickle does with it, and does nothing."""
+
+    def __init__(self, *_given: object, **_named: object) -> None:
+        pass
+
+    def __call__(self, *_given: object) -> "_Passed":
+        return self
+
+    def __setstate__(self, _state: object) -> None:
+        pass
+
+    def __setitem__(self, _key: object, _value: object) -> None:
+        pass
+
+    def append(self, _value: object) -> None:
+        """As of a list."""
+
+    def extend(self, _values: object) -> None:
+        """As of a list."""
+
+
+class _TensorsAmongOthers(_Tensors):
+    """The same where other things are there, too: an optimizer, a configuration, what training has noted."""
+
+    def find_class(self, module: str, name: str) -> Callable[..., Any]:
+        try:
+            return super().find_class(module, name)
+        except pickle.UnpicklingError:
+            return _Passed
+
+    def persistent_load(self, persistent: Any) -> _Storage:
+        if persistent[0] == "storage" and persistent[1] is _Passed:
+            return _Storage(str(persistent[2]), 0, is_float=False)
+        return super().persistent_load(persistent)
 
 
 def _float_storage() -> None:

@@ -43,7 +43,7 @@ def compare(profile: Profile, recordings: Sequence[Recording], encoder: Encoder)
     """
     if (profile.identity.model, profile.identity.width) != (encoder.model, encoder.width):
         made = f"the voice of {profile.name} was enrolled with {profile.identity.model}"
-        raise VoiceError(f"{made}, which cannot be compared with {encoder.model}; enrol it again")
+        raise VoiceError(f"{made}, which cannot be compared with {encoder.model}; enrol it again, with --replace")
     on_file = profile.identity.numbers()
     found, all_partials = [], []
     for one in recordings:

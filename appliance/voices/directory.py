@@ -11,6 +11,7 @@ from appliance.voices.arrays import Floats
 from appliance.voices.consent import Consent, standing
 from appliance.voices.errors import StoreUnusable, VoiceError
 from appliance.voices.identity import likeness, mean_voice
+from appliance.voices.outdated import Models, is_lost
 from appliance.voices.profile import Profile
 from appliance.voices.store import VoiceStore
 
@@ -82,6 +83,14 @@ class Directory:
     def get(self, speaker: str) -> Entry | None:
         """What is known of one voice; None where it is not there, or damaged."""
         return self._entries.get(speaker)
+
+    def outdated(self, models: Models) -> list[str]:
+        """The ids of voices that other models were used for, and that therefore lack something (outdated.py)."""
+        return [
+            speaker
+            for speaker, entry in self._entries.items()
+            if entry.model != models.identity or is_lost(entry.style_model, len(entry.centres), models)
+        ]
 
     def close(self) -> None:
         """End it. Idempotent."""

@@ -14,11 +14,11 @@ import numpy as np
 
 from appliance.engines.protocols import EngineError
 from appliance.voices.arrays import Floats
-from appliance.voices.checkpoint import NotACheckpoint, read_tensors
+from appliance.voices.checkpoint import NotACheckpoint, fingerprint, read_tensors
 from appliance.voices.mel import RATE_HZ
 from appliance.voices.scales import ECAPA
 
-MODEL = "ecapa-tdnn"
+KIND = "ecapa-tdnn"
 WEIGHTS, SETTINGS = "embedding_model.ckpt", "hyperparams.yaml"
 PUBLISHED = "speechbrain/spkrec-ecapa-voxceleb"
 PARTIAL_S, STEP_S = 3.0, 1.5
@@ -37,7 +37,6 @@ _EXPECTED = {"n_mels": str(_MELS), "dilations": str(list(_DILATIONS)), "sample_r
 class Ecapa:
     """The encoder. For several threads."""
 
-    model = MODEL
     scale = ECAPA
 
     def __init__(self, folder: Path) -> None:
@@ -53,6 +52,7 @@ class Ecapa:
             raise EngineError(f"{what}: {str(error).splitlines()[0]}; download it again") from None
         if not 1 <= self.width <= _MOST_WIDTH:
             raise EngineError(f"{folder / WEIGHTS} makes {self.width} numbers of a voice; {_MOST_WIDTH} is the most")
+        self.model = f"{KIND}-{fingerprint(self._weights)}"
 
     def partials(self, speech: Floats, progress: Callable[[float], None] = lambda _: None) -> Floats:
         """(partials, width), each of length 1: one every 1.5 s of `speech`, of 3 s each, less where there is less.

@@ -15,10 +15,9 @@ from appliance.voices.identity import Encoder, Halves, Verdict, least_alike, lik
 from appliance.voices.intake import Recording
 from appliance.voices.manners import manners, windows
 from appliance.voices.profile import IDENTITY_SLOT, STYLE_SLOT, Embedding, Profile, Quality, new_speaker_id
-from appliance.voices.prosody import MODEL as STYLE_MODEL
-from appliance.voices.prosody import style
 from appliance.voices.quality import LEAST_SPEECH_S, NEEDED_SPEECH_S, Advice, advise, measure, together
 from appliance.voices.resemblyzer import clean_speech
+from appliance.voices.style import Prosody, StyleEncoder
 
 Progress: TypeAlias = Callable[[str, float], None]  # what is being done, and the share of the whole that is done
 
@@ -45,7 +44,7 @@ class Wish(NamedTuple):
 
 
 class Manner(NamedTuple):
-    """One manner of speaking: its place among the styles, (64,), and its windows: (recording, first, end)."""
+    """One manner of speaking: its place among the styles, a slot of (64,), and its windows: (recording, first, end)."""
 
     style: Floats
     windows: tuple[tuple[int, int, int], ...]
@@ -71,8 +70,13 @@ def enrol(
     now: datetime,
     progress: Progress = lambda _what, _share: None,
     needed_s: float = NEEDED_SPEECH_S,
+    styles: StyleEncoder | None = None,
 ) -> Enrolled:
-    """Make a voice of `recordings`, needing `needed_s` of speech. Raises EnrolmentRefused with all that is wrong."""
+    """Make a voice of `recordings`, needing `needed_s` of speech. Raises EnrolmentRefused with all that is wrong.
+
+    encoder: tells voices apart; styles: tells manners apart, by default the statistics of prosody.
+    """
+    styles = styles or Prosody()
     progress("measuring", 0.0)
     qualities = [measure(one.samples, one.rate_hz) for one in recordings]
     advice = advise([(one.name, quality) for one, quality in zip(recordings, qualities, strict=True)], needed_s)
@@ -83,12 +87,12 @@ def enrol(
     advice += _one_speaker(verdict(alike.cosine, encoder.scale), alike, spoken)
     advice += _consent_spoken(wish.spoken, voice, encoder)
     _refuse(advice)
-    found = _manners(spoken, progress)
+    found = _manners(spoken, styles, progress)
     profile = Profile(
         speaker_id=new_speaker_id(),
         name=wish.name,
         identity=Embedding.of(encoder.model, voice, IDENTITY_SLOT),
-        style=Embedding.of(STYLE_MODEL, found[0].style, STYLE_SLOT),
+        style=Embedding.of(styles.model, found[0].style[: styles.width], STYLE_SLOT),
         created_at=now,
         phone_numbers=wish.phone_numbers,
         consent=wish.consent,
@@ -145,7 +149,7 @@ def _consent_spoken(spoken: Recording | None, voice: Floats, encoder: Encoder) -
     return [Advice(True, f"{spoken.name} is spoken by somebody else than the recordings (likeness {cosine:.2f})")]
 
 
-def _manners(recordings: Sequence[Recording], progress: Progress) -> tuple[Manner, ...]:
+def _manners(recordings: Sequence[Recording], encoder: StyleEncoder, progress: Progress) -> tuple[Manner, ...]:
     """Raises EnrolmentRefused where no stretch is long enough to have a style."""
     cuts = [(place, *cut) for place, one in enumerate(recordings) for cut in windows(one.samples, one.rate_hz)]
     styles, kept = [], []
@@ -153,8 +157,8 @@ def _manners(recordings: Sequence[Recording], progress: Progress) -> tuple[Manne
     for number, (place, first, end) in enumerate(cuts):
         tell(number / len(cuts))
         one = recordings[place]
-        if (found := style(one.samples[first:end], one.rate_hz)) is not None:
-            styles.append(found.numbers())
+        if (found := encoder.style(one.samples[first:end], one.rate_hz)) is not None:
+            styles.append(found.vector.numbers())
             kept.append((place, first, end))
     if not styles:
         raise EnrolmentRefused([Advice(True, "no recording has 3 s of speech in a row; speak in whole sentences")])

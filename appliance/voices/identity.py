@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from appliance.voices.arrays import Floats
 from appliance.voices.ecapa import Ecapa
+from appliance.voices.resemblyzer import MODEL as RESEMBLYZER_MODEL
 from appliance.voices.resemblyzer import Resemblyzer
 from appliance.voices.scales import RESEMBLYZER, Scale
 
@@ -33,6 +34,11 @@ _ROUNDS = 10
 def load_encoder(cache_dir: Path, ecapa_folder: str = "") -> Encoder:
     """ECAPA-TDNN where its folder is configured, else Resemblyzer. Raises EngineError when its weights are missing."""
     return Ecapa(Path(ecapa_folder)) if ecapa_folder else Resemblyzer(cache_dir)
+
+
+def model_in_use(ecapa_folder: str) -> str:
+    """The name of the model that `load_encoder` gives. Raises EngineError for a folder of no use."""
+    return Ecapa(Path(ecapa_folder)).model if ecapa_folder else RESEMBLYZER_MODEL
 
 
 def verdict(cosine: float, scale: Scale = RESEMBLYZER) -> Verdict:

@@ -22,6 +22,7 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     cache_dir: str
     needed_s: float
     ecapa_folder: str = ""
+    gst_folder: str = ""
 
 
 class FindInvitation(msgspec.Struct, frozen=True, tag=True):

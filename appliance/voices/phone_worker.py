@@ -36,6 +36,7 @@ from appliance.voices.phone_takes import judge
 from appliance.voices.quality import NARROW_HZ
 from appliance.voices.spoken_consent import as_flac
 from appliance.voices.store import VoiceStore
+from appliance.voices.style import load_style
 
 LESS_URGENT = 10  # nice(2): whoever carries speech comes first
 
@@ -44,9 +45,10 @@ class Enrolment:
     """One enrolment: what was said so far."""
 
     def __init__(self, begin: Begin) -> None:
-        """Raises EngineError when the encoder's weights are missing."""
+        """Raises EngineError when an encoder's weights are missing."""
         self._begin = begin
         self._encoder = load_encoder(Path(begin.cache_dir), begin.ecapa_folder)
+        self._styles = load_style(begin.gst_folder)
         self._code = ""
         self._invitation: Invitation | None = None
         self._sentences: list[Recording] = []
@@ -98,7 +100,7 @@ class Enrolment:
         wording = phone_prompts.wording(invitation.language)
         consent = Consent(invitation.name, now, wording, invitation.consent_ends_at, recording=as_flac(spoken))
         wish = Wish(invitation.name, consent, invitation.phone_numbers, spoken)
-        made = enrol(self._sentences, wish, self._encoder, now, needed_s=self._begin.needed_s)
+        made = enrol(self._sentences, wish, self._encoder, now, needed_s=self._begin.needed_s, styles=self._styles)
         profile = made.profile
         if invitation.replaces:
             profile = msgspec.structs.replace(profile, speaker_id=invitation.replaces)
