@@ -16,6 +16,7 @@ from appliance.xtts.checkpoint import Checkpoint
 from appliance.xtts.failures import EXIT_DEVICE_LOST, Failure, failure_of
 from appliance.xtts.gpt import Gpt, Precision
 from appliance.xtts.guards import Joint, end_guard, most_tokens, parts
+from appliance.xtts.precision import vocoder_dtype
 from appliance.xtts.sampling import Sampling
 from appliance.xtts.schedule import LONGEST_CHUNK_TOKENS, Limits, capacity, next_turn
 from appliance.xtts.settings import CONDITIONING_LATENTS, SPEAKER_SIZE
@@ -59,12 +60,7 @@ class Runtime:
         self._device_lost = device_lost
         gpt = Gpt(checkpoint.weights, checkpoint.settings, self._device, precision)
         self._batch = Batch(gpt, slots)
-        self._vocoder = Vocoder(
-            checkpoint.weights,
-            checkpoint.settings,
-            self._device,
-            torch.float16 if gpt.dtype.itemsize == 2 else gpt.dtype,
-        )
+        self._vocoder = Vocoder(checkpoint.weights, checkpoint.settings, self._device, vocoder_dtype(precision))
         self._stop_token = checkpoint.settings.stop_audio_token
         self._seeds = count(1)
         self._changed = Condition()
