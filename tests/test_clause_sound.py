@@ -6,7 +6,7 @@ import pytest
 from appliance.engines.protocols import Speech
 from appliance.media.resample import resample
 from appliance.speech.trimming import trimmed
-from appliance.stages.clause_sound import MOST_MARGIN_MS, ClauseSound, next_margin_ms
+from appliance.stages.clause_sound import MOST_MARGIN_MS, ClauseSound, may_begin, next_margin_ms
 from appliance.units import NS_PER_MS
 
 SPOKEN = np.concatenate(
@@ -46,6 +46,7 @@ def test_what_it_takes_is_how_long_a_listener_had_to_wait(
         sound.push(Speech(np.zeros(16 * lasts_ms, np.float32), 16_000), (5 + came_ms) * NS_PER_MS)
     assert sound.lead_ns == lead_ms * NS_PER_MS
     assert sound.late_ns == late_ms * NS_PER_MS
+    assert sound.took_ns == (pieces_ms[-1][0] - sum(came_ms for came_ms, _ in pieces_ms[-2:-1])) * NS_PER_MS
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,20 @@ def test_what_it_takes_is_how_long_a_listener_had_to_wait(
 )
 def test_after_a_hole_the_next_clauses_begin_a_little_later(margin_ms: float, late_ms: float, after_ms: float) -> None:
     assert next_margin_ms(margin_ms, late_ms) == after_ms
+
+
+@pytest.mark.parametrize(
+    ("waited_ms", "margin_ms", "there_ms", "took_ms", "begins"),
+    [
+        (0, 0, 140, 60, True),  # quicker than it is heard: at once
+        (0, 0, 140, 300, False),  # the next piece would be too late
+        (200, 0, 500, 200, True),  # now there is enough
+        (50, 150, 140, 60, False),  # the last clause ran dry
+        (150, 150, 140, 60, True),
+        (MOST_MARGIN_MS, MOST_MARGIN_MS, 140, 2_000, True),  # slower than speech: waiting longer would not help
+    ],
+)
+def test_a_clause_begins_when_it_will_not_run_dry(
+    waited_ms: float, margin_ms: float, there_ms: float, took_ms: float, begins: bool
+) -> None:
+    assert may_begin(waited_ms, margin_ms, there_ms, took_ms) is begins

@@ -5,6 +5,7 @@ they are absolute, and beside them is the physical floor: the bytes and operatio
 that this device is measured to have.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from appliance.xtts.checkpoint import load
 from appliance.xtts.guards import most_tokens
 from appliance.xtts.precision import best_precision
 from appliance.xtts.runtime import Runtime
+from appliance.xtts.team import team_size
 
 Precision = Literal["float32", "float16", "bfloat16", "int8"]
 Tell = Callable[[str], None]
@@ -35,6 +37,7 @@ NEVER_ENDS = -1000.0
 OURS, COQUI = "dragoman", "coqui-tts"
 TOKENS_PER_S = 22_050 / 1024
 VOCODER_FLOPS = 58e9  # for a second of speech
+DEFAULT_THREADS = 2  # engines.threads
 FIRST_TOKENS = 6  # of the first chunk
 
 FIRST_AUDIO_SHARE = 0.25
@@ -119,7 +122,10 @@ def run(trial: Trial, folder: Path, tell: Tell) -> Report:
     began = time.perf_counter()
     checkpoint = load(folder)
     voice = checkpoint.speakers[SPEAKERS[0]]
-    runtime = Runtime(checkpoint, trial.device, trial.precision, slots=max(trial.streams))
+    processors = len(os.sched_getaffinity(0))
+    threads = team_size(DEFAULT_THREADS, processors)
+    runtime = Runtime(checkpoint, trial.device, trial.precision, slots=max(trial.streams), threads=threads)
+    torch.set_num_threads(processors)  # of this thread, for coqui-tts
     try:
         if trial.device != "cpu":
             runtime.measure(voice)

@@ -1,5 +1,6 @@
 """XTTS v2 as a Synthesizer, in stock voices and in anybody's own, for many calls at once: see appliance/xtts."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from appliance.xtts.failures import Failure, failure_of
 from appliance.xtts.gpt import Precision
 from appliance.xtts.precision import best_precision
 from appliance.xtts.runtime import Runtime
+from appliance.xtts.team import team_size
 
 OWN_NAMES = {"zh": "zh-cn"}  # what the model calls a language, where that is not our tag
 SLOWEST, FASTEST = 0.5, 2.0  # beyond that it is no speech any more
@@ -51,12 +53,11 @@ class Xtts:
         self._voice = _stock_voice(checkpoint.speakers, settings)
         self._conditioner = Conditioner(checkpoint.weights, checkpoint.settings)
         self.conditioning_model = self._conditioner.model
-        torch.set_num_threads(settings.threads)
+        threads = team_size(settings.threads, len(os.sched_getaffinity(0)))
         kind = torch.device(device).type
+        precision, slots = _precision(settings.precision, kind), settings.streams or SLOTS[kind]
         try:
-            self._runtime = Runtime(
-                checkpoint, device, _precision(settings.precision, kind), settings.streams or SLOTS[kind]
-            )
+            self._runtime = Runtime(checkpoint, device, precision, slots, threads)
         except (RuntimeError, MemoryError) as error:
             if failure_of(error) is not Failure.OUT_OF_MEMORY:
                 raise EngineError(f'XTTS cannot run on "{device}": {str(error).splitlines()[0]}') from None

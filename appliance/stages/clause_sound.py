@@ -19,6 +19,15 @@ def next_margin_ms(margin_ms: float, late_ms: float) -> float:
     return min(MOST_MARGIN_MS, max(late_ms, margin_ms / 2))
 
 
+def may_begin(waited_ms: float, margin_ms: float, there_ms: float, took_ms: float) -> bool:
+    """Whether a clause whose first sound came `waited_ms` ago can be heard from now on without a hole.
+
+    margin_ms: see `next_margin_ms`; there_ms: how much sound of it there is; took_ms: what the newest piece of it took.
+    The next piece takes about as long, and until it is there, what there is has to last.
+    """
+    return waited_ms >= MOST_MARGIN_MS or (waited_ms >= margin_ms and there_ms >= took_ms)
+
+
 class ClauseSound:
     """What one engine says of one clause, from `began_ns` on.
 
@@ -28,6 +37,8 @@ class ClauseSound:
     def __init__(self, began_ns: int) -> None:
         self.began_ns = self.dry_ns = self.first_ns = began_ns
         self.samples = 0  # that have been given out
+        self.took_ns = 0  # the newest piece, after the one before it
+        self._newest_ns = began_ns
         self._came_ns = 0  # as much speech came, silence around it included
         self._rate_hz = SAMPLE_RATE_HZ
         self._resampler = Resampler(SAMPLE_RATE_HZ)
@@ -46,6 +57,7 @@ class ClauseSound:
     def push(self, piece: Speech, now_ns: int) -> Samples:
         """The next piece, which came at `now_ns`. Returns what can be played of it."""
         self.first_ns = self.first_ns if self._came_ns else now_ns
+        self.took_ns, self._newest_ns = now_ns - self._newest_ns, now_ns
         lasts_ns = len(piece.samples) * NS_PER_S // piece.rate_hz
         self._came_ns += lasts_ns
         self.dry_ns = max(self.dry_ns, now_ns) + lasts_ns

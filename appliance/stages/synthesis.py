@@ -21,7 +21,7 @@ from appliance.engines.registry import ELSEWHERE, for_language
 from appliance.recovery.breaker import PATIENCE_MS
 from appliance.speech.catch_up import learned, synthesis_ms
 from appliance.speech.phrasing import Voice
-from appliance.stages.clause_sound import ClauseSound, next_margin_ms
+from appliance.stages.clause_sound import ClauseSound, may_begin, next_margin_ms
 from appliance.stages.engine_chain import EngineChain
 from appliance.stages.lane_speech import Clause
 from appliance.stages.leg_voices import LegVoices, Way
@@ -54,6 +54,7 @@ class _Job:
     sound: ClauseSound = field(default_factory=lambda: ClauseSound(now_ns()))
     fresh: list[Samples] = field(default_factory=list)  # what has not been told
     way: Way = field(default_factory=Way)
+    is_heard: bool = False  # its first sound has been told
 
 
 class Synthesis:
@@ -150,6 +151,7 @@ class Synthesis:
         name, text, language = job.name, job.clause.text, job.clause.translation.target_language
         engine = self._chain.engines.by_name[name]
         job.way, job.sound = way, ClauseSound(now_ns())
+        job.is_heard = False
 
         def pieces() -> Iterator[Speech]:
             if way.voice and isinstance(engine, CloningSynthesizer):
@@ -193,8 +195,12 @@ class Synthesis:
         job.fresh.append(samples)
 
     def _may_be_heard(self, job: _Job) -> bool:
-        """Whether there is time for what follows to come."""
-        return (now_ns() - job.sound.first_ns) / NS_PER_MS >= self._margins_ms.get(job.name, 0.0)
+        """Whether what there is lasts until there is more."""
+        sound = job.sound
+        waited_ms, took_ms = (now_ns() - sound.first_ns) / NS_PER_MS, sound.took_ns / NS_PER_MS
+        there_ms = 1000 * sound.samples / SAMPLE_RATE_HZ
+        job.is_heard |= may_begin(waited_ms, self._margins_ms.get(job.name, 0.0), there_ms, took_ms)
+        return job.is_heard
 
     def _leave(self, job: _Job) -> None:
         """Wait no longer for the engine; it may be in the middle of something."""

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from appliance.xtts import sampling as policy
 from appliance.xtts.gpt import ROUND, Cache, Gpt, Places, most_spoken, positions_of, room_for
 from appliance.xtts.graphs import Recordings
+from appliance.xtts.known_voices import KnownVoices
 from appliance.xtts.sampling import Sampling
 
 FAKE_TOKEN = 1  # what coqui-tts says was seen at every position of voice and text
@@ -20,14 +22,14 @@ FAKE_TOKEN = 1  # what coqui-tts says was seen at every position of voice and te
 class Sizes:
     """The sizes that a batch is computed in; what is in between is filled up. On CUDA each is recorded.
 
-    All rising. rows, lengths: those of a step, and how far attention sees, the last as far as there is. chunk: how many
-    positions of a newcomer are read at once, so that no speaker waits for the whole of it. newcomers: how many are read
-    together.
+    All rising. rows, lengths: those of a step, and how far attention sees, the last as far as there is. chunks: how
+    many positions of a newcomer are read at once, at most the last, so that no speaker waits for the whole of it.
+    newcomers: how many are read together.
     """
 
     rows: tuple[int, ...]
     lengths: tuple[int, ...]
-    chunk: int
+    chunks: tuple[int, ...]
     newcomers: tuple[int, ...] = (1, 2, 4, 8)
 
 
@@ -36,15 +38,20 @@ def sizes_for(device: torch.device, slots: int, positions: int) -> Sizes:
     room = room_for(positions)
     if device.type == "cuda":
         rows = tuple(1 << bit for bit in range(slots.bit_length()) if 1 << bit < slots)
-        return Sizes((*rows, slots), (*range(256, room, 256), room), chunk=64)
-    return Sizes(tuple(range(1, slots + 1)), tuple(range(ROUND, room + 1, ROUND)), chunk=32)
+        return Sizes((*rows, slots), (*range(256, room, 256), room), chunks=(64,))
+    # To read 64 positions takes a CPU with matrix units 1.4 times as long as one.
+    return Sizes(tuple(range(1, slots + 1)), tuple(range(ROUND, room + 1, ROUND)), chunks=(16, 32, 48, 64))
 
 
 @dataclass(slots=True, eq=False)
 class _Row:
-    """One slot in use. `prefix`: what it reads before it speaks (positions, width), `read` of them so far."""
+    """One slot in use. `prefix`: what it reads before it speaks (positions, width), `read` of them so far.
+
+    `voice`: with what the prefix begins, while it is not among the known voices.
+    """
 
     prefix: Tensor
+    voice: Tensor | None
     read: int = 0
     spoken: int = 0  # tokens
 
@@ -93,7 +100,8 @@ class Batch:
             self._seen[slot] = False
             self._seen[slot, [FAKE_TOKEN, self._gpt.settings.start_audio_token]] = True
             policy.put(self._rules, slot, sampling, self._gpt.audio_tokens)
-        self._rows[slot] = _Row(prefix)
+            known = self._voices.recall(slot, conditioning)
+        self._rows[slot] = _Row(prefix, None if known else conditioning, read=known)
         return slot
 
     def leave(self, slot: int) -> None:
@@ -137,18 +145,20 @@ class Batch:
         """Run every size once, and on CUDA record it. Nobody may have joined."""
         with torch.inference_mode():
             self._plan_step((), len(self._steps[0]))
-            self._plan_reading((), len(self._newcomers))
+            self._plan_reading((), len(self._newcomers), self._sizes.chunks[-1])
             for length in self._sizes.lengths:
                 for count in self._sizes.rows:
                     self._recordings.record(("step", count, length), partial(self._compute_step, count, length))
-                for count in self._sizes.newcomers:
-                    self._recordings.record(("read", count, length), partial(self._compute_reading, count, length))
+                for count, size in product(self._sizes.newcomers, self._sizes.chunks):
+                    work = partial(self._compute_reading, count, size, length)
+                    self._recordings.record(("read", count, size, length), work)
 
     def _make_room(self, slots: int, positions: int) -> None:
         gpt, device = self._gpt, self._gpt.device
-        most, chunk = self._sizes.newcomers[-1], self._sizes.chunk
+        most, chunk = self._sizes.newcomers[-1], self._sizes.chunks[-1]
         whole = partial(torch.zeros, dtype=torch.int64, device=device)
         self._cache = Cache(gpt.settings, slots, positions, device, gpt.dtype)
+        self._voices = KnownVoices(self._cache)
         self._latents = torch.zeros(slots, self._most_audio + 1, gpt.settings.width, device=device, dtype=gpt.dtype)
         self._tokens = whole(slots)
         self._seen = torch.zeros(slots, gpt.audio_tokens, dtype=torch.bool, device=device)
@@ -181,32 +191,36 @@ class Batch:
 
     def _read(self, slots: Sequence[int]) -> None:
         count = _at_least(self._sizes.newcomers, len(slots))
-        length = self._plan_reading(slots, count)
-        self._recordings.run(("read", count, length), partial(self._compute_reading, count, length))
+        size = _at_least(self._sizes.chunks, max(self._rows[slot].unread for slot in slots))
+        length = self._plan_reading(slots, count, size)
+        self._recordings.run(("read", count, size, length), partial(self._compute_reading, count, size, length))
         for slot in slots:
             row = self._rows[slot]
-            row.read += min(row.unread, self._sizes.chunk)
+            row.read += min(row.unread, size)
             row.spoken = 0 if row.unread else 1
+            if row.voice is not None and row.read >= len(row.voice):
+                self._voices.learn(slot, row.voice)
+                row.voice = None
 
-    def _plan_reading(self, slots: Sequence[int], count: int) -> int:
+    def _plan_reading(self, slots: Sequence[int], count: int, size: int) -> int:
         plan, furthest = [[self._spare, 0, self._most_audio]] * count, 0
-        positions = torch.full((count, self._sizes.chunk), self._cache.nowhere)
+        positions = torch.full((count, size), self._cache.nowhere)
         for place, slot in enumerate(slots):
             row = self._rows[slot]
-            size = min(row.unread, self._sizes.chunk)
-            end = row.read + size
-            plan[place] = [slot, size - 1, 0 if end == len(row.prefix) else self._most_audio]
-            positions[place, :size] = torch.arange(row.read, end)
-            self._chunks[place, :size] = row.prefix[row.read : end]
+            taken = min(row.unread, size)
+            end = row.read + taken
+            plan[place] = [slot, taken - 1, 0 if end == len(row.prefix) else self._most_audio]
+            positions[place, :taken] = torch.arange(row.read, end)
+            self._chunks[place, :taken] = row.prefix[row.read : end]
             furthest = max(furthest, end)
         self._newcomers[:count] = torch.tensor(plan)
-        self._chunk_positions[:count] = positions
+        self._chunk_positions[:count, :size] = positions
         return _at_least(self._sizes.lengths, furthest)
 
-    def _compute_reading(self, count: int, length: int) -> None:
+    def _compute_reading(self, count: int, size: int, length: int) -> None:
         slots, speaking, numbers = self._newcomers[:count].unbind(1)
-        places = Places(slots, self._chunk_positions[:count], length, in_order=False)
-        hidden = self._gpt.read(self._chunks[:count], places, self._cache)
+        places = Places(slots, self._chunk_positions[:count, :size], length, in_order=False)
+        hidden = self._gpt.read(self._chunks[:count, :size], places, self._cache)
         self._choose(hidden[self._every[:count], speaking], slots, numbers)
 
     def _choose(self, hidden: Tensor, slots: Tensor, numbers: Tensor) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from appliance.xtts.int8 import quantised
+from appliance.xtts.packed import is_packed_better, packed
 from appliance.xtts.settings import CONDITIONING_LATENTS, Settings
 
 EPSILON = 1e-5  # of every layer norm of GPT-2
@@ -199,4 +200,6 @@ class Gpt:
         weight, bias = self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias")
         if transposed:
             weight = weight.T.contiguous()
-        return quantised(weight, bias) if self.precision == "int8" else _Exact(weight, bias)
+        if self.precision == "int8":
+            return quantised(weight, bias)
+        return packed(weight, bias) if is_packed_better(self.device, self.dtype) else _Exact(weight, bias)

@@ -15,3 +15,9 @@ def best_precision(kind: str) -> Precision:
         return "float16"
     able = torch.cpu.get_capabilities()
     return "bfloat16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"
+
+
+def vocoder_dtype(precision: Precision) -> torch.dtype:
+    """What sound is made in beside a language model in `precision`: whole numbers are too coarse for sound."""
+    beside = best_precision("cpu") if precision == "int8" else precision
+    return torch.float32 if beside == "float32" else torch.float16

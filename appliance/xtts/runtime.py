@@ -16,6 +16,7 @@ from appliance.xtts.checkpoint import Checkpoint
 from appliance.xtts.failures import EXIT_DEVICE_LOST, Failure, failure_of
 from appliance.xtts.gpt import Gpt, Precision
 from appliance.xtts.guards import Joint, end_guard, most_tokens, parts
+from appliance.xtts.precision import vocoder_dtype
 from appliance.xtts.sampling import Sampling
 from appliance.xtts.schedule import LONGEST_CHUNK_TOKENS, Limits, capacity, next_turn
 from appliance.xtts.settings import CONDITIONING_LATENTS, SPEAKER_SIZE
@@ -36,7 +37,7 @@ def lose_device(message: str) -> None:
 
 
 class Runtime:
-    """XTTS v2 for at most `slots` texts at once, on "cpu" or "cuda".
+    """XTTS v2 for at most `slots` texts at once, on "cpu" or "cuda"; `threads` of a CPU compute.
 
     `device_lost` is called when the device has gone, in the runtime's thread.
     """
@@ -47,23 +48,19 @@ class Runtime:
         device: str = "cpu",
         precision: Precision = "float32",
         slots: int = 4,
+        threads: int = 1,
         device_lost: Callable[[str], None] = lose_device,
     ) -> None:
         self.rate_hz = checkpoint.settings.rate_hz
         self.most_streams = slots
         self._settings, self._tokenizer = checkpoint.settings, checkpoint.tokenizer
-        self._device = torch.device(device)
-        self._choose_device()
+        self._device, self._threads = torch.device(device), threads
+        self._prepare_thread()
         self._limits = LIMITS[self._device.type]
         self._device_lost = device_lost
         gpt = Gpt(checkpoint.weights, checkpoint.settings, self._device, precision)
         self._batch = Batch(gpt, slots)
-        self._vocoder = Vocoder(
-            checkpoint.weights,
-            checkpoint.settings,
-            self._device,
-            torch.float16 if gpt.dtype.itemsize == 2 else gpt.dtype,
-        )
+        self._vocoder = Vocoder(checkpoint.weights, checkpoint.settings, self._device, vocoder_dtype(precision))
         self._stop_token = checkpoint.settings.stop_audio_token
         self._seeds = count(1)
         self._changed = Condition()
@@ -109,6 +106,7 @@ class Runtime:
 
         From then on no more streams are accepted than that allows (`most_streams`).
         """
+        self._prepare_thread()
         if self._device.type == "cuda":
             self._batch.record()
         self._vocoder.warm(torch.from_numpy(voice.speaker_embedding))
@@ -159,13 +157,14 @@ class Runtime:
             self._heard.discard(utterance)
             self._changed.notify_all()
 
-    def _choose_device(self) -> None:
-        """Recordings are made on the device that a thread has chosen."""
+    def _prepare_thread(self) -> None:
+        """Recordings are made on the device that a thread has chosen, and its team is its own, too."""
+        torch.set_num_threads(self._threads)
         if self._device.index is not None:
             torch.cuda.set_device(self._device)
 
     def _live(self) -> None:
-        self._choose_device()
+        self._prepare_thread()
         while not self._is_closed:
             try:
                 if not self._take_turn():
@@ -190,9 +189,10 @@ class Runtime:
         self._admit()
         states = [each.state(self._batch.unread(slot)) for slot, each in self._speaking.items()]
         turn = next_turn(states, now_ns(), self._limits)
+        speakers = {slot: self._speaking[slot] for slot in turn.step}
+        self._make_sound([self._speaking[slot] for slot in turn.tell])  # first: somebody waits for it
         self._note(self._batch.read(turn.read))
-        self._note(self._batch.step(turn.step))
-        self._make_sound([self._speaking[slot] for slot in turn.tell])
+        self._note(self._batch.step([slot for slot, each in speakers.items() if self._speaking.get(slot) is each]))
         return bool(turn.read or turn.step or turn.tell)
 
     def _admit(self) -> None:

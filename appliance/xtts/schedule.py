@@ -8,9 +8,8 @@ from appliance.units import NS_PER_MS
 TOKEN_MS = 1024 / 22_050 * 1000  # of speech; what a token may cost, if the streams are to keep up
 FIRST_CHUNK_TOKENS = 6  # the vocoder keeps about three back, so 140 ms are heard of them
 LEAST_CHUNK_TOKENS = 4
-# With the token of the turn in which they are told, and what the vocoder looks at on either side, they fill a window of
-# 128 frames; one more would take 192 of them.
-LONGEST_CHUNK_TOKENS = 22
+# With what the vocoder looks at on either side, they fill a window of 128 frames; one more would take 192 of them.
+LONGEST_CHUNK_TOKENS = 23
 HURRY_MS = 200  # with less to be heard, small chunks are told too
 NEED_MS = 500  # a stream with less ahead of its listener needs the machine
 FAR_AHEAD_MS = 2000  # one with more can wait for those

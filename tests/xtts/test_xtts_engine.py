@@ -15,7 +15,7 @@ from appliance.engines.registry import load_synthesizer
 from appliance.engines.xtts import Xtts
 from appliance.xtts import runtime
 from appliance.xtts.acceptance import accept, licence_text
-from appliance.xtts.precision import best_precision
+from appliance.xtts.precision import best_precision, vocoder_dtype
 
 
 @pytest.fixture(scope="module")
@@ -101,4 +101,5 @@ def test_it_computes_in_what_the_processor_has_units_for(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
     assert best_precision("cpu") == precision
+    assert vocoder_dtype("int8") == vocoder_dtype(best_precision("cpu"))
     assert best_precision("cuda") == "float16"

@@ -8,7 +8,9 @@ import torch
 from shaken import TEXTS, Reference, make_reference
 
 from appliance.xtts.batch import Batch, Sizes
-from appliance.xtts.gpt import Gpt
+from appliance.xtts.gpt import Cache, Gpt
+from appliance.xtts.known_voices import KnownVoices
+from appliance.xtts.packed import is_packed_better, packed
 from appliance.xtts.sampling import Sampling
 
 MOST_PROBABLE = Sampling(top_k=1)
@@ -17,7 +19,7 @@ Spoken = dict[int, tuple[list[int], torch.Tensor]]  # by the number of the text:
 
 SIZES = {
     "as-on-a-cpu": None,
-    "as-on-a-gpu": Sizes(rows=(2, 4), lengths=(128, 288, 1088), chunk=24, newcomers=(2, 4)),
+    "as-on-a-gpu": Sizes(rows=(2, 4), lengths=(128, 288, 1088), chunks=(24,), newcomers=(2, 4)),
 }
 
 
@@ -101,6 +103,29 @@ def test_who_leaves_early_leaves_nothing_behind(coqui: Reference, expected: Spok
     check((speak_alone(batch, slot, count), batch.latents(slot, 0, count)), expected[3])
 
 
+def test_a_voice_is_read_once_for_all_its_texts(coqui: Reference, expected: Spoken) -> None:
+    batch = Batch(coqui.gpt, slots=3)
+    latents = len(coqui.voices[0])
+    for number in (3, 5, 1):  # of one voice, in two slots
+        slot, count = join(batch, coqui, number), len(expected[number][0])
+        assert batch.unread(slot) == len(coqui.tokens(*TEXTS[number])) + 3 + (latents if number == 3 else 0)
+        check((speak_alone(batch, slot, count), batch.latents(slot, 0, count)), expected[number])
+        if number == 5:
+            batch.leave(slot)
+    other = join(batch, coqui, 2)
+    assert batch.unread(other) > latents
+
+
+def test_of_many_voices_the_one_not_heard_for_longest_is_forgotten(coqui: Reference) -> None:
+    cache = Cache(coqui.gpt.settings, 1, 64, torch.device("cpu"), torch.float32)
+    known, voices = KnownVoices(cache, most=2), [torch.randn(32, 8) for _ in range(3)]
+    for voice in voices[:2]:
+        known.learn(0, voice)
+    assert known.recall(0, voices[0]) == 32
+    known.learn(0, voices[2])
+    assert [known.recall(0, voice) for voice in voices] == [32, 0, 32]
+
+
 def test_a_seed_says_what_is_spoken_in_any_company(coqui: Reference) -> None:
     batch = Batch(coqui.gpt, slots=3)
     alone = speak_alone(batch, join(batch, coqui, 3, Sampling(seed=1)), 12)
@@ -131,6 +156,12 @@ def test_it_says_when_there_is_no_room(coqui: Reference) -> None:
         batch.step([slot])
         spoken += 1
     assert spoken == 64 - (32 + 20 + 2 + 1) + 1  # the last token needs no position of its own
+
+
+@pytest.mark.skipif(not is_packed_better(torch.device("cpu"), torch.bfloat16), reason="no units for bfloat16")
+def test_weights_that_lie_otherwise_give_the_same() -> None:
+    weight, bias, x = (torch.randn(*shape).bfloat16() for shape in ((96, 64), (96,), (2, 5, 64)))
+    torch.testing.assert_close(packed(weight, bias)(x), torch.nn.functional.linear(x, weight, bias))
 
 
 def test_eight_bits_are_nearly_as_good(coqui: Reference, expected: Spoken) -> None:
