@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from appliance import clock
-from appliance.config import load, notify_socket, service_watchdog_us
+from appliance.config import load
+from appliance.environment import notify_socket, service_watchdog_us
 from appliance.frames.memory import Memory
 from appliance.log import JsonLines
 from appliance.supervision.child import Child

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from appliance.commands.options import ConfigOption, JsonOption
-from appliance.config import Config, calm_matrices, default_path, load
+from appliance.config import Config, default_path, load
+from appliance.environment import calm_matrices
 
 if TYPE_CHECKING:
     from appliance.bench.report import Report

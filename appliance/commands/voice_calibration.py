@@ -8,7 +8,8 @@ import typer
 
 from appliance.commands.options import ConfigOption, JsonOption
 from appliance.commands.voice_store import now, open_store, print_json, show_table
-from appliance.config import calm_matrices, default_path, load
+from appliance.config import default_path, load
+from appliance.environment import calm_matrices
 
 if TYPE_CHECKING:
     from appliance.voices.arrays import Floats

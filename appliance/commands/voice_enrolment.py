@@ -19,7 +19,8 @@ from appliance.commands.voice_store import (
     print_json,
     show_table,
 )
-from appliance.config import Config, calm_matrices, default_path, load
+from appliance.config import Config, default_path, load
+from appliance.environment import calm_matrices
 
 if TYPE_CHECKING:
     from appliance.voices.consent import Consent

@@ -7,7 +7,8 @@ import typer
 
 from appliance.commands.options import ConfigOption, JsonOption
 from appliance.commands.voice_store import VoiceArgument, find_voice, now, open_store, print_done
-from appliance.config import Config, calm_matrices, default_path, load
+from appliance.config import Config, default_path, load
+from appliance.environment import calm_matrices
 
 if TYPE_CHECKING:
     from appliance.voices.profile import Profile

@@ -22,7 +22,8 @@ from appliance.commands.voice_store import (
     print_json,
     show_table,
 )
-from appliance.config import VoicesConfig, calm_matrices, default_path, load
+from appliance.config import VoicesConfig, default_path, load
+from appliance.environment import calm_matrices
 
 if TYPE_CHECKING:
     from appliance.voices.profile import Profile

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
-from appliance.config import worker_environment
+from appliance.environment import worker_environment
 from appliance.supervision.process_table import Process
 from appliance.supervision.turn import WORD
 
