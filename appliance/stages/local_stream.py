@@ -101,6 +101,7 @@ class LocalStream:
         self._next_seq_num: int | None = None
         self._outbox: list[Transcript] = []
         self._error: EngineError | None = None
+        self._has_failed = False  # with what is due
 
     @property
     def needed_from(self) -> int:
@@ -153,7 +154,7 @@ class LocalStream:
 
     def answer(self, decode: Decode, hypothesis: Hypothesis, decode_ms: float) -> None:
         """What a window says that was due, in the language that it turned out to be in."""
-        self.is_being_decoded = False
+        self.is_being_decoded = self._has_failed = False
         if decode.listener is not self._listener or self._saying is None or decode.seq_num != self._saying.seq_num:
             return  # the sound was interrupted meanwhile
         words = _timed(decode, hypothesis)
@@ -171,9 +172,12 @@ class LocalStream:
             self._guess = (decode.utterance.end, [] if is_stuck else words)
 
     def fail(self, decode: Decode, error: EngineError) -> None:
-        """A window could not be decoded: the next one may be."""
+        """A window could not be decoded. It is due once more, if no other recognizer is given it."""
         self.complain(error)
-        self.answer(decode, Hypothesis((), 0.0, 0.0), 0.0)
+        self.is_being_decoded = False
+        if has_failed_before := self._has_failed:
+            self.answer(decode, Hypothesis((), 0.0, 0.0), 0.0)
+        self._has_failed = not has_failed_before
 
     def complain(self, error: EngineError) -> None:
         """Let whoever takes what there is learn why there is no more."""

@@ -1,6 +1,6 @@
 """Legs turned into text: frames into a recognition stream, words out of it, and segments of them that grow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from appliance import clock
 from appliance.engines.protocols import (
@@ -29,6 +29,7 @@ from appliance.supervision.context import Context
 from appliance.units import FRAME_MS, FRAME_NS, NS_PER_MS
 
 FRAMES_AT_ONCE = 64
+STUMBLES = 3  # over one sentence: of one engine, and of the next one twice
 PATIENCE_NS = PATIENCE_MS["asr"] * NS_PER_MS
 NO_PARTIALS = SegmentPolicy(partial_words=1_000_000, looks_ahead=False)
 
@@ -75,6 +76,7 @@ class Transcriber:
         self._trouble_since_ns = 0  # 0: it can be reached
         self._has_failed = False  # this leg, since the engine's breaker was closed
         self._has_spoken = False  # since this engine listens
+        self._stumbles = 0  # errors since somebody has understood something
 
     def feed(self) -> None:
         """Take in what the ring holds."""
@@ -153,7 +155,7 @@ class Transcriber:
         if transcripts:
             self._is_in_trouble, self._trouble_since_ns = False, 0
             self._chain.answered(self._name)
-            self._has_failed = False
+            self._has_failed, self._stumbles = False, 0
         return transcripts
 
     def _trouble(self, error: EngineError) -> None:
@@ -162,6 +164,7 @@ class Transcriber:
             return
         self._has_failed = True
         self._is_in_trouble = isinstance(error, EngineUnavailable | EngineRefused)
+        self._stumbles += not self._is_in_trouble
         self._context.vitals.add("engine_errors")
         self._context.log.error(f"room {self.leg.room}: {error}")
         self._chain.failed(self._name, error, away=self._is_in_trouble)
@@ -175,11 +178,11 @@ class Transcriber:
 
     # --- who listens ---
 
-    def _opened(self) -> tuple[str, RecognitionStream]:
+    def _opened(self, without: Collection[str] = ()) -> tuple[str, RecognitionStream]:
         """A stream of the first engine that can be asked; else of the first of all: it goes on trying by itself."""
         problem = EngineError(f'no recognizer knows the language "{self.leg.language}"')
         while self._names:
-            name = self._chain.ask(self._names) or self._names[0]
+            name = self._chain.ask(self._names, without) or self._names[0]
             try:
                 recognizer = self._chain.engines.by_name[name]
                 return name, recognizer.open(StreamContext(self.leg.room, f"leg{self.leg.place}"), self.leg.language)
@@ -188,13 +191,21 @@ class Transcriber:
                 self._names.remove(name)
         raise problem
 
+    @property
+    def _is_failed(self) -> bool:
+        """Whether the engine cannot be reached, or was the first to stumble over what is said now.
+
+        Where the next one stumbles too, it may be the sound: it is tried twice (`LocalStream.fail`), and left out.
+        """
+        return self._is_in_trouble or (self._has_failed and self._stumbles % STUMBLES == 1)
+
     def _has_better(self) -> bool:
         """Whether another engine should listen from now on."""
+        if self._is_failed:
+            return self._chain.first(self._names, {self._name}) is not None
         first = self._chain.first(self._names)
         if first in (None, self._name):
             return False
-        if self._is_in_trouble:
-            return True
         is_speaking = self._told_to_ns or self._segmenter.waiting_since_ns is not None
         if self._chain.state(self._name) is State.OPEN and (self._has_failed or not is_speaking):
             return True  # another leg's failure is no reason to leave an engine that understands this one
@@ -206,7 +217,7 @@ class Transcriber:
         segments = self._segmenter.finish()
         self._uplink.seek(max(self._resume_at(), self._uplink.committed))
         self._stream.close()
-        self._name, self._stream = self._opened()
+        self._name, self._stream = self._opened({self._name} if self._is_failed else ())
         self._words, self._told_to_ns, self._lost = SettledWords(), 0, 0
         self._is_in_trouble = self._has_failed = self._has_spoken = False
         self._trouble_since_ns = 0

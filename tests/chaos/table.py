@@ -57,10 +57,8 @@ def note(row: Row, outcome: Outcome) -> None:
     assert not misses(row.fault, outcome)
 
 
-# What waits for an engine: its patience, and some for a busy machine. A recognizer of ours fails four times before
-# another one is asked; one that hangs is left at once.
-_ENGINE_S = {"asr": 20.0, "mt": 6.0, "tts": 6.0}
-_HANGING_S = 3.0
+# What waits for an engine: its patience, and some for a busy machine.
+_ENGINE_S = 3.0
 
 _SPARE_MS = 1_000.0  # until the next engine of the chain has told a sentence, whatever the first one does
 _PROVIDER_BACK_S = 10.0  # it is tried again after 2 s, then 4, and some for a busy machine
@@ -138,7 +136,7 @@ _ENTRIES = (
             "engine",
             f"{stage} engine {fails}",
             "toy",
-            Bounds(back_s=_HANGING_S if fails == "hangs" else _ENGINE_S[stage]),
+            Bounds(back_s=_ENGINE_S),
         )
         for stage in ("asr", "mt", "tts")
         for fails in ("hangs", "raises", "babbles", "devours")
