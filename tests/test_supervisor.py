@@ -45,6 +45,13 @@ def test_a_crash_loop_opens_the_circuit_and_the_others_go_on(box):
     assert alive(appliance.pids()["calls"])
 
 
+def test_the_terminal_speaks_to_the_watchdog_alone_and_a_standby_yields_to_workers(box):
+    appliance = box(rtp="steady", calls="steady").start().wait_until_up()
+    watchdog, workers = appliance.process.pid, [appliance.pids()[name] for name in ("rtp", "calls")]
+    assert len({os.getpgid(pid) for pid in (watchdog, *workers)}) == 3, "Ctrl-C reaches one of them"
+    assert {os.getsid(pid) for pid in workers} == {os.getsid(watchdog)}, "nice(2) counts within a session"
+
+
 def test_an_engine_that_cannot_start_says_why_and_is_not_tried_in_a_loop(box):
     appliance = box(tts="refusing", calls="steady").start()
     (opened,) = appliance.wait_for(component="tts", action="open circuit")

@@ -51,7 +51,9 @@ class Launcher:
                 stderr=write_end,
                 env=worker_environment(),
                 pass_fds=[self._sockets[name].fileno() for name in process.owns_sockets],
-                start_new_session=True,  # Ctrl-C in the terminal is for the watchdog, which stops workers in order
+                # Ctrl-C in the terminal is for the watchdog, which stops workers in order. But no session of its own:
+                # Linux shares processors out by session (autogroup), and nice(2) of a standby counts only within one.
+                process_group=0,
             )
         except OSError:
             os.close(read_end)
