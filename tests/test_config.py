@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from appliance import config
-from appliance.config import Config, ConfigError, worker_environment
+from appliance.config import Config, ConfigError
 
 SHIPPED = Path(__file__).parent.parent / "appliance.toml"
 ROUTE = """
@@ -191,12 +191,3 @@ def test_the_environment_names_the_configuration(tmp_path, monkeypatch):
     monkeypatch.delenv("DRAGOMAN_CONFIG")
     monkeypatch.chdir(tmp_path)
     assert config.default_path().name == "appliance.toml"
-
-
-def test_a_worker_may_keep_little_unless_the_operator_says_otherwise(monkeypatch):
-    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
-    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "500")
-    bounds = worker_environment()
-    assert (bounds["MALLOC_ARENA_MAX"], bounds["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) == ("2", "500")
-    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY")
-    assert worker_environment()["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64"
