@@ -65,7 +65,7 @@ def test_the_callee_hears_the_callers_own_voice_until_consent_is_withdrawn(
     told = [entry for entry in entries if isinstance(entry, HealthEvent) and entry.component == "voice"]
     # Ana was enrolled with another encoder than the box has: her number still finds her, and technicians are told.
     (outdated,) = [event for event in told if event.status == "OUTDATED"]
-    assert "is not found by likeness with resemblyzer" in outdated.action
+    assert "v-ana was enrolled with other models than those in use" in outdated.action
     told.remove(outdated)
     assert [event.status for event in told] == ["CHOSEN", "CLONED", "DEGRADED"]
     assert "has withdrawn consent" in told[-1].action
