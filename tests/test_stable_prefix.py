@@ -190,6 +190,22 @@ def test_an_engine_that_begins_anew_is_joined_where_its_words_go_on():
     assert stable.mended == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "whole", "told"),
+    [
+        ("Eu", "Sinto muito, mas não.", "Eu Sinto muito, mas não."),
+        ("As crianças estavam brincando", "As crianças brincavam na rua.", "As crianças estavam brincando na rua."),
+        ("Sua planta", "Sua fábrica amanhã.", "Sua planta amanhã."),
+        ("Depois do", "Após o longo inverno.", "Depois do longo inverno."),
+    ],
+)
+def test_where_a_new_beginning_differs_no_word_is_lost_that_the_told_ones_do_not_say(before, whole, told):
+    stable = StableTranslation()
+    for _ in range(2):
+        stable.push(before, 0)
+    assert f"{before} {stable.finish(whole)}" == told
+
+
 @given(st.lists(st.text(alphabet="ab ", max_size=12), min_size=1, max_size=6))
 def test_a_committed_translation_only_ever_grows(translations):
     stable = StableTranslation()
