@@ -116,17 +116,17 @@ def test_a_technician_measures_it(tmp_path):
         for place, pitch in enumerate(PITCHES):
             name, speech = f"Allison at {pitch}", resample(whole, round(RATE_HZ * pitch), RATE_HZ)
             first, second = np.array_split(speech, 2)
-            folder = box.recordings / (f"v-{place}" if place % 2 else name)
-            folder.mkdir()
-            soundfile.write(folder / "said.wav", np.resize(second, 22 * RATE_HZ), RATE_HZ)
+            for folder in {0: [name], 1: [name, "v-1"]}.get(place, [f"v-{place}"]):
+                (box.recordings / folder).mkdir()
+                soundfile.write(box.recordings / folder / "said.wav", np.resize(second, 22 * RATE_HZ), RATE_HZ)
             identity = Embedding.of(encoder.model, mean_voice(encoder.partials(first)), IDENTITY_SLOT)
             if place:  # the first one is a stranger
                 store.put(profile(f"v-{place}", name=name, identity=identity))
     told = box.calibrate()
     assert told.returncode == 0, told.stderr
     lines = told.stdout.splitlines()
-    assert lines[1].split()[:3] == ["same", "speaker", "20"]
-    assert lines[2].split()[:3] == ["different", "speakers", "100"]
+    assert lines[1].split()[:3] == ["same", "speaker", "24"], "one of them has two folders"
+    assert lines[2].split()[:3] == ["different", "speakers", "116"]
     assert lines[4] == "[voices]"
     found = json.loads(box.calibrate("--json").stdout)
     assert f"least_likeness = {found['least_likeness']:.2f}" == lines[5]

@@ -45,7 +45,9 @@ def calibrate(folder: FolderArgument, config: ConfigOption = None, json: JsonOpt
         found = [one for one in store.survey() if isinstance(one, Profile)]
     encoder = load_encoder(settings.cache_dir, settings.voices.ecapa_folder)
     made = [one for one in found if one.identity.model == encoder.model and standing(one.consent, now()) == "given"]
-    heard = {_id_of(each.name, made): _stretches(each, encoder) for each in _folders(folder)}
+    heard: dict[str, list[Floats]] = {}
+    for each in _folders(folder):  # a voice can have two: one by its name, one by its id
+        heard.setdefault(_id_of(each.name, made), []).extend(_stretches(each, encoder))
     on_file = {one.speaker_id: mean_voice(one.identity.numbers()[None]) for one in made}
     calibration = measure(on_file, heard, settings.voices.other_below or encoder.scale.other_below)
     if json:
