@@ -449,16 +449,21 @@ def chained(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> tuple[Remo
     return remote, first, second
 
 
+def says_ten_words(mouth: Mouth, recognizer: ToneRecognizer) -> None:
+    """The numbers from 20 to 29, each pair looked at before the next one is said."""
+    for percent in range(20, 30, 2):
+        looks = len(recognizer.batches)
+        mouth.says(percent, percent + 1)
+        wait_until(lambda looks=looks: len(recognizer.batches) > looks)
+
+
 def test_when_an_engine_is_away_the_next_one_hears_what_had_not_been_told_and_nothing_else(
     appliance: Appliance, segments: Mailbox, chained: tuple[Remote, ToneRecognizer, ToneRecognizer]
 ) -> None:
     remote, first, second = chained
     asr = appliance.start("asr", procs.asr.main)
     mouth = Mouth(appliance.memory, 0)
-    for percent in range(20, 30, 2):
-        looks = len(first.batches)
-        mouth.says(percent, percent + 1)
-        wait_until(lambda looks=looks: len(first.batches) > looks)
+    says_ten_words(mouth, first)
     segments.collect(1)
     remote.away = True
     mouth.says(30, 31)
@@ -478,10 +483,7 @@ def test_what_an_engine_stumbles_over_is_heard_by_the_next_one_and_no_word_is_lo
     first.killed_by = {"30": ValueError("tensor of unexpected shape")}
     asr = appliance.start("asr", procs.asr.main)
     mouth = Mouth(appliance.memory, 0)
-    for percent in range(20, 30, 2):
-        looks = len(first.batches)
-        mouth.says(percent, percent + 1)
-        wait_until(lambda looks=looks: len(first.batches) > looks)
+    says_ten_words(mouth, first)
     mouth.says(30, 31)
     mouth.is_silent(PAUSE_MS)
     wait_until(lambda: "31" in " ".join(each.text for each in finals(segments, 1)))
